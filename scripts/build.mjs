@@ -1,0 +1,20 @@
+// Builds everything that `node dist/main` needs: each lib on its own first (its package.json points at its dist),
+// then the application, which is what keeps the output at dist/main.js.
+import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+const require = createRequire(import.meta.url);
+
+function run(script, args) {
+  const result = spawnSync(process.execPath, [script, ...args], { stdio: 'inherit' });
+  if (result.status !== 0) process.exit(result.status ?? 1);
+}
+
+if (process.argv.includes('--clean')) {
+  for (const lib of ['model', 'expressions', 'planning', 'provider-kit']) {
+    rmSync(`libs/${lib}/dist`, { recursive: true, force: true });
+  }
+}
+run(require.resolve('typescript/bin/tsc'), ['-b', 'libs']);
+run(require.resolve('@nestjs/cli/bin/nest.js'), ['build']);

@@ -1,0 +1,24 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const lib = (name: string) => fileURLToPath(new URL(`./libs/${name}/src/index.ts`, import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    alias: {
+      '@symphony/model': lib('model'),
+      '@symphony/expressions': lib('expressions'),
+      '@symphony/planning': lib('planning'),
+      '@symphony/provider-kit': lib('provider-kit'),
+    },
+  },
+  test: {
+    include: ['libs/*/test/**/*.test.ts', 'src/**/*.test.ts', 'test/**/*.test.ts'],
+    setupFiles: ['reflect-metadata'],
+    pool: 'forks',
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    retry: 0,
+    allowOnly: false,
+  },
+});
