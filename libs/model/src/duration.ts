@@ -1,0 +1,29 @@
+const UNITS: Record<string, number> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+const PART = /(\d+(?:\.\d+)?|\.\d+)(ns|us|µs|ms|s|m|h)/y;
+
+/**
+ * Reads a duration in Go's syntax (`1h30m`, `500ms`, `0`), in milliseconds.
+ * @returns undefined when the text is not a duration, or a negative one.
+ */
+export function parseDuration(text: string): number | undefined {
+  if (text === '0') return 0;
+  if (text === '') return undefined;
+  let total = 0;
+  let at = 0;
+  while (at < text.length) {
+    PART.lastIndex = at;
+    const match = PART.exec(text);
+    if (!match) return undefined;
+    total += Number(match[1]) * (UNITS[match[2] ?? ''] ?? Number.NaN);
+    at = PART.lastIndex;
+  }
+  return Number.isFinite(total) ? total : undefined;
+}

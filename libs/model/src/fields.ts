@@ -1,0 +1,170 @@
+import {
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsObject,
+  IsString,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  MinLength,
+  ValidateBy,
+} from 'class-validator';
+
+/**
+ * One decorator per kind of field. Each applies class-validator's rules and remembers the field's shape, so that
+ * parsing (`parseAs`), OpenAPI and CRD schemas (`schemaOf`) all come from the same class.
+ */
+export type FieldKind = 'text' | 'whole' | 'flag' | 'free' | 'freeMap' | 'textMap' | 'texts' | 'one' | 'many';
+
+export interface FieldOptions {
+  required?: boolean;
+  description?: string;
+}
+
+export interface FieldShape extends FieldOptions {
+  name: string;
+  kind: FieldKind;
+  /** The class of a nested field, resolved lazily because classes may refer to each other. */
+  type?: () => ModelClass;
+  min?: number;
+  max?: number;
+  pattern?: RegExp;
+  oneOf?: readonly string[];
+  /** Elements of a list are told apart by this key. */
+  uniqueBy?: string;
+}
+
+export type ModelClass<T extends object = object> = new () => T;
+
+const shapes = new WeakMap<object, FieldShape[]>();
+const lenient = new WeakSet<object>();
+
+/** Marks a class whose unknown keys are dropped instead of refused. */
+export function Lenient(): ClassDecorator {
+  return (target) => {
+    lenient.add(target);
+  };
+}
+
+export function isLenient(type: ModelClass): boolean {
+  return lenient.has(type);
+}
+
+/** The declared fields of a model class, inherited ones first. */
+export function fieldsOf(type: ModelClass): readonly FieldShape[] {
+  const parent = Object.getPrototypeOf(type) as ModelClass | null;
+  const inherited = parent && parent !== Function.prototype ? fieldsOf(parent) : [];
+  return [...inherited, ...(shapes.get(type) ?? [])];
+}
+
+function field(shape: Omit<FieldShape, 'name'>, validators: readonly PropertyDecorator[]): PropertyDecorator {
+  return (prototype, key) => {
+    const owner = prototype.constructor;
+    const list = shapes.get(owner) ?? [];
+    list.push({ ...shape, name: String(key) });
+    shapes.set(owner, list);
+    for (const validate of validators) validate(prototype, key);
+  };
+}
+
+export interface TextOptions extends FieldOptions {
+  min?: number;
+  max?: number;
+  pattern?: RegExp;
+  /** What a value that breaks `pattern` should have looked like. */
+  patternMeaning?: string;
+  oneOf?: readonly string[];
+}
+
+const DEFAULT_TEXT_LIMIT = 64 * 1024;
+
+/** A string, by default of at most 64 KiB. */
+export function Text(options: TextOptions = {}): PropertyDecorator {
+  const max = options.max ?? DEFAULT_TEXT_LIMIT;
+  const rules = [IsString({ message: 'must be a string' })];
+  rules.push(MaxLength(max, { message: `must have at most ${max} characters` }));
+  if (options.min) rules.push(MinLength(options.min, { message: 'must not be empty' }));
+  if (options.oneOf)
+    rules.push(IsIn([...options.oneOf], { message: `must be one of ${options.oneOf.join(', ')}` }));
+  if (options.pattern) {
+    rules.push(
+      Matches(options.pattern, {
+        message: options.patternMeaning ?? `must match ${String(options.pattern)}`,
+      }),
+    );
+  }
+  return field({ ...options, max, kind: 'text' }, rules);
+}
+
+/** A whole number within JavaScript's exact range. */
+export function Whole(options: FieldOptions & { min?: number; max?: number } = {}): PropertyDecorator {
+  const rules = [IsInt({ message: 'must be a whole number' })];
+  if (options.min !== undefined) rules.push(Min(options.min, { message: `must be at least ${options.min}` }));
+  if (options.max !== undefined) rules.push(Max(options.max, { message: `must be at most ${options.max}` }));
+  return field({ ...options, kind: 'whole' }, rules);
+}
+
+export function Flag(options: FieldOptions = {}): PropertyDecorator {
+  return field({ ...options, kind: 'flag' }, [IsBoolean({ message: 'must be true or false' })]);
+}
+
+/** Any JSON value; kept exactly as it was sent. */
+export function Free(options: FieldOptions = {}): PropertyDecorator {
+  return field({ ...options, kind: 'free' }, []);
+}
+
+/** An object with any JSON values; kept exactly as it was sent. */
+export function FreeMap(options: FieldOptions = {}): PropertyDecorator {
+  return field({ ...options, kind: 'freeMap' }, [IsObject({ message: 'must be an object' })]);
+}
+
+/** An object whose values are all strings. */
+export function TextMap(options: FieldOptions = {}): PropertyDecorator {
+  return field({ ...options, kind: 'textMap' }, [
+    ValidateBy(
+      {
+        name: 'textMap',
+        validator: {
+          validate: (value: unknown) =>
+            isPlainObject(value) && Object.values(value).every((item) => typeof item === 'string'),
+        },
+      },
+      { message: 'must be an object whose values are all strings; put numbers and true/false in quotes' },
+    ),
+  ]);
+}
+
+/** A list of strings. */
+export function Texts(options: FieldOptions = {}): PropertyDecorator {
+  return field({ ...options, kind: 'texts' }, [
+    ValidateBy(
+      {
+        name: 'texts',
+        validator: {
+          validate: (value: unknown) =>
+            Array.isArray(value) && value.every((item) => typeof item === 'string'),
+        },
+      },
+      { message: 'must be a list of strings' },
+    ),
+  ]);
+}
+
+/** A nested model object. */
+export function One(type: () => ModelClass, options: FieldOptions = {}): PropertyDecorator {
+  return field({ ...options, kind: 'one', type }, []);
+}
+
+/** A list of model objects; with `uniqueBy`, no two may share the value of that key. */
+export function Many(
+  type: () => ModelClass,
+  options: FieldOptions & { uniqueBy?: string; max?: number } = {},
+): PropertyDecorator {
+  return field({ ...options, kind: 'many', type }, []);
+}
+
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,33 @@
+import { Flag, Many, One, Text, TextMap } from '../fields.js';
+import { ReconciliationPolicy } from './policy.js';
+import { TopologySpec } from './target.js';
+
+/** Which targets: by name (`*`: any run of characters, `%`: exactly one), by properties, or the union of both. */
+export class TargetSelector {
+  @Text({ max: 253 }) name?: string;
+  @TextMap({ description: 'Every key must be a property of the target, with a matching value.' })
+  selector?: Record<string, string>;
+}
+
+export class PipelineSpec {
+  @Text() name?: string;
+  @Text() skill?: string;
+  @TextMap() parameters?: Record<string, string>;
+}
+
+/** This solution on those targets. */
+export class InstanceSpec {
+  @Text({ max: 253 }) displayName?: string;
+  @Text({ max: 253, description: 'Fixed once set.' }) scope?: string;
+  @TextMap() parameters?: Record<string, string>;
+  @TextMap() metadata?: Record<string, string>;
+  @Text({ required: true, min: 1, max: 253, description: 'Name of a solution: `app-v-1` or `app:1`.' })
+  solution!: string;
+  @One(() => TargetSelector) target?: TargetSelector;
+  @Many(() => TopologySpec) topologies?: TopologySpec[];
+  @Many(() => PipelineSpec) pipelines?: PipelineSpec[];
+  @Flag({ description: 'Plan and validate only; cannot be switched on later.' }) isDryRun?: boolean;
+  @Text({ oneOf: ['active', 'inactive'], description: '`inactive`: remove everything, keep the object.' })
+  activeState?: string;
+  @One(() => ReconciliationPolicy) reconciliationPolicy?: ReconciliationPolicy;
+}

@@ -1,0 +1,15 @@
+import { Many, Text, TextMap } from '../fields.js';
+import { ComponentSpec } from './component.js';
+
+/** What to run. */
+export class SolutionSpec {
+  @Text({ max: 253 }) displayName?: string;
+  @TextMap({ description: 'Merged under the metadata of the instance.' }) metadata?: Record<string, string>;
+  @Many(() => ComponentSpec, { uniqueBy: 'name', max: 1000 }) components?: ComponentSpec[];
+  @Text({ max: 253 }) version?: string;
+  @Text({ max: 253, description: 'If given, the name starts with `<rootResource>-v-`; fixed once set.' })
+  rootResource?: string;
+}
+
+/** Stored for clients that insist on it; nothing depends on it. */
+export class SolutionContainerSpec {}
