@@ -1,0 +1,89 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chooseAccount, ownName } from '../../src/modes/standalone/embedded/account.js';
+import { findBinaries } from '../../src/modes/standalone/embedded/binaries.js';
+import { createCluster, setPassword, writeAccessRules } from '../../src/modes/standalone/embedded/cluster.js';
+import { launchPostgres, type Log } from '../../src/modes/standalone/embedded/postgres-process.js';
+
+export interface TestServer {
+  /** Connects as a superuser to a database that tests leave alone. */
+  adminUrl: string;
+  stop(): Promise<void>;
+}
+
+/** A log for what a test does not look at. */
+export const silentLog: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
+/** npm packages of other PostgreSQL majors, for SYMPHONY_TEST_POSTGRES. */
+const OTHER_MAJORS: Readonly<Record<string, string>> = { '14': 'postgres14-linux-x64' };
+
+/**
+ * Starts a PostgreSQL for tests in a temporary folder, on loopback, without fsync: its data need not outlive it.
+ * @param major `14` for that version; the version of the product when left out
+ */
+export async function startTestServer(major?: string): Promise<TestServer> {
+  const packageName = major === undefined ? undefined : OTHER_MAJORS[major];
+  if (major !== undefined && packageName === undefined) {
+    throw new Error(`SYMPHONY_TEST_POSTGRES is ${major}, but only 14 is known`);
+  }
+  const root = await mkdtemp(join(tmpdir(), 'symphony-pg-'));
+  const account = await chooseAccount();
+  const [binaries] = await findBinaries({
+    account,
+    copyTo: account.dropped ? '/var/cache/symphony/postgres' : join(root, 'native'),
+    packageName,
+  });
+  if (packageName !== undefined && String(binaries.major) !== major) {
+    throw new Error(`SYMPHONY_TEST_POSTGRES is ${major}, but ${packageName} does not run on this machine`);
+  }
+  const cluster = join(root, 'cluster');
+  const options = { binaries, account, cluster };
+  const password = randomBytes(18).toString('base64url');
+  await createCluster(options, ['--no-sync']);
+  await writeAccessRules(cluster, account, ownName());
+  await setPassword(options, password);
+  const port = await freePort();
+  const server = await launchPostgres({
+    ...options,
+    settings: {
+      listen_addresses: '127.0.0.1',
+      port: String(port),
+      unix_socket_directories: '',
+      fsync: 'off',
+      synchronous_commit: 'off',
+      full_page_writes: 'off',
+      max_connections: '300',
+      timezone: 'UTC',
+    },
+    log: silentLog,
+    readyMs: 60_000,
+  });
+  return {
+    adminUrl: `postgresql://symphony:${password}@127.0.0.1:${port}/postgres`,
+    async stop() {
+      await server.stop();
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A TCP port on loopback that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
