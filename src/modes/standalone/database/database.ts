@@ -1,0 +1,111 @@
+import { UnavailableError } from '@symphony/model';
+import type { Pool, PoolClient, QueryResultRow } from 'pg';
+import type { DataSource } from 'typeorm';
+
+/** A statement with a name is prepared once per connection. */
+export interface Statement {
+  name?: string;
+  text: string;
+}
+
+/** Runs statements: the pool itself, or one transaction. */
+export interface Sql {
+  query<R extends QueryResultRow>(statement: Statement | string, values?: readonly unknown[]): Promise<R[]>;
+}
+
+/** Serialization failure and deadlock: the same transaction may succeed when run again. */
+const RETRYABLE = new Set(['40001', '40P01']);
+const MAX_TRANSACTION_TRIES = 5;
+/** Class 08 (connection), 57P (operator intervention: shutdown, crash), 53 (out of resources). */
+const UNAVAILABLE = /^(08|57P|53)/;
+const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH']);
+
+/** The database as the adapters see it: TypeORM's data source for migrations, its pool for hand-written SQL. */
+export class Database implements Sql {
+  readonly #pool: Pool;
+
+  constructor(readonly dataSource: DataSource) {
+    this.#pool = (dataSource.driver as unknown as { master: Pool }).master;
+  }
+
+  async query<R extends QueryResultRow>(
+    statement: Statement | string,
+    values: readonly unknown[] = [],
+  ): Promise<R[]> {
+    return run<R>(this.#pool, statement, values);
+  }
+
+  /** Runs `work` in one transaction, again when the database says that it collided with another. */
+  async transaction<T>(work: (tx: Sql) => Promise<T>, begin = 'BEGIN'): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#once(work, begin);
+      } catch (error) {
+        if (attempt >= MAX_TRANSACTION_TRIES || !RETRYABLE.has(codeOf(error))) throw error;
+      }
+    }
+  }
+
+  async #once<T>(work: (tx: Sql) => Promise<T>, begin: string): Promise<T> {
+    const client = await this.#connect();
+    let broken: Error | undefined;
+    try {
+      await client.query(begin);
+      const result = await work({ query: (statement, values = []) => run(client, statement, values) });
+      await client.query('COMMIT');
+      return result;
+    } catch (error) {
+      try {
+        await client.query('ROLLBACK');
+      } catch (rollbackError) {
+        broken = rollbackError instanceof Error ? rollbackError : new Error(String(rollbackError));
+      }
+      throw translated(error);
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  async #connect(): Promise<PoolClient> {
+    try {
+      return await this.#pool.connect();
+    } catch (error) {
+      throw translated(error);
+    }
+  }
+}
+
+async function run<R extends QueryResultRow>(
+  on: Pool | PoolClient,
+  statement: Statement | string,
+  values: readonly unknown[],
+): Promise<R[]> {
+  const config = typeof statement === 'string' ? { text: statement } : statement;
+  try {
+    const result = await on.query<R>({ ...config, values: [...values] });
+    return result.rows;
+  } catch (error) {
+    throw translated(error);
+  }
+}
+
+function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : '';
+}
+
+/** A database that cannot be reached is a 503 with a sentence, not a driver's message. */
+function translated(error: unknown): unknown {
+  const code = codeOf(error);
+  const message = error instanceof Error ? error.message : '';
+  const gone =
+    UNAVAILABLE.test(code) ||
+    NETWORK.has(code) ||
+    /Connection terminated|timeout exceeded when trying to connect/.test(message);
+  if (!gone) return error;
+  return new UnavailableError(
+    'The database cannot be reached at the moment; try again in a few seconds.',
+    'DatabaseUnavailable',
+    { cause: error },
+  );
+}

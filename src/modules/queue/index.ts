@@ -1,0 +1,4 @@
+export * from './errors.js';
+export * from './job-store.js';
+export * from './lanes.js';
+export * from './run-handler.js';

@@ -1,0 +1,69 @@
+import type { Claim, Fence, InlinePayload, LaneKey, LaneOrder, LaneView, RunOutcome } from './lanes.js';
+
+export interface ClaimRequest {
+  worker: string;
+  limit: number;
+  /** False while overdue periodic lanes have used up their share. */
+  periodic: boolean;
+}
+
+export interface CompleteResult {
+  /** The lane had a newer epoch: nothing of the outcome was written. */
+  fenced: boolean;
+  /** A newer order waits: the lane is due again at once. */
+  again: boolean;
+}
+
+/** What a heartbeat tells a worker. */
+export interface Heartbeat {
+  /** Lanes of this worker with an order newer than their claim. */
+  superseded: Fence[];
+}
+
+export interface LaneQuery {
+  namespace?: string;
+  state?: string;
+  kind?: string;
+  limit: number;
+  continue?: string;
+}
+
+/**
+ * The durable lanes. All times are the store's clock; all waits belong to the callers.
+ * Guarantees, whatever the number of workers: at most one unexpired claim per lane; an order is either covered by the
+ * claim that runs or makes the lane due again when that run ends; nothing is lost by a crash between any two calls.
+ */
+export abstract class JobStore {
+  /** Folds orders into their lanes; one transaction. */
+  abstract order(orders: readonly LaneOrder[]): Promise<void>;
+
+  /**
+   * Orders a posted deployment.
+   * @returns the number of the order, for `awaitOrder`.
+   * @throws ConflictError when a stored object has that lane; InvalidInputError when the job id is lower than one before.
+   */
+  abstract orderInline(order: LaneOrder & { payload: InlinePayload }): Promise<string>;
+
+  abstract register(worker: string, leaseMs: number): Promise<void>;
+  /** Takes due lanes, the most urgent first, fair over namespaces. */
+  abstract claim(request: ClaimRequest): Promise<Claim[]>;
+  /** Extends the lease of everything that the worker holds. @throws LeaseLostError when it has ended. */
+  abstract heartbeat(worker: string, leaseMs: number): Promise<Heartbeat>;
+  abstract complete(claim: Claim, outcome: RunOutcome): Promise<CompleteResult>;
+  /** Frees the lanes of workers whose lease ended more than the abort grace ago. @returns how many. */
+  abstract takeOver(graceMs: number): Promise<number>;
+  /** Ends a worker: its lanes are due again at once. */
+  abstract retire(worker: string): Promise<void>;
+
+  /** Milliseconds until the next lane is due, at most `capMs`. */
+  abstract nextDueMs(capMs: number): Promise<number>;
+  abstract find(key: LaneKey): Promise<LaneView | undefined>;
+  abstract list(query: LaneQuery): Promise<{ items: LaneView[]; next?: string }>;
+  /** True once the order with this number, or a later one of its lane, has run. */
+  abstract isDone(key: LaneKey, seq: string): Promise<boolean>;
+
+  /** Expands waiting fan-outs by one page. @returns false when none waits. */
+  abstract expandFanOuts(pageSize: number): Promise<boolean>;
+  /** Calls back when another process changed lanes or fan-outs; coalesced, best effort. */
+  abstract onWake(listener: () => void): () => void;
+}

@@ -1,0 +1,14 @@
+import type { Claim, RunOutcome } from './lanes.js';
+
+/** What a run is told while it runs. */
+export interface RunControl {
+  /** Aborted when the lease is lost or the engine's drain ends: stop at once, write nothing. */
+  readonly stop: AbortSignal;
+  /** Aborted when a newer order for the same object waits: end waits, start nothing more that is not needed. */
+  readonly superseded: AbortSignal;
+}
+
+/** Executes the runs of claimed lanes. Never rejects for what a user, provider or target did: that is an outcome. */
+export abstract class RunHandler {
+  abstract run(claim: Claim, control: RunControl): Promise<RunOutcome>;
+}

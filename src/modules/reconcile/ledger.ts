@@ -1,0 +1,18 @@
+import type { ComponentSpec, DeploymentOwner, LedgerEntry, LedgerKey } from '@symphony/model';
+import type { Fence } from '../queue/index.js';
+
+/** What is known after a provider call. What a call left unknown is not told: its entry stays as it was begun. */
+export type LedgerOutcome =
+  | { kind: 'applied'; key: LedgerKey; applied: ComponentSpec; digest: string; generation: string }
+  | { kind: 'removed'; key: LedgerKey };
+
+/** The durable record of what we applied. Every write is fenced. */
+export abstract class Ledger {
+  abstract entriesOf(ownerUid: string): Promise<LedgerEntry[]>;
+  /** Who has entries on a target. */
+  abstract ownersOn(targetUid: string, limit: number): Promise<{ total: number; owners: DeploymentOwner[] }>;
+  /** Records intents (state `intent` or `removing`) before a provider call. @throws FencedError */
+  abstract begin(fence: Fence, entries: readonly LedgerEntry[]): Promise<void>;
+  /** Records outcomes after a provider call. @throws FencedError */
+  abstract settle(fence: Fence, ownerUid: string, outcomes: readonly LedgerOutcome[]): Promise<void>;
+}
