@@ -1,6 +1,7 @@
 import type { ComponentSpec } from './objects/component.js';
 import type { BindingSpec, TargetSpec } from './objects/target.js';
 import type { WireObject } from './objects/object.js';
+import type { Reason } from './reasons.js';
 
 /** Prefix of the name under which a target's own components are deployed. */
 export const TARGET_RUNTIME_PREFIX = 'target-runtime-';
@@ -42,6 +43,22 @@ export interface TargetMismatch {
   why: string;
 }
 
+/** A component that belongs on a target which offers no provider for it: nothing can be done there, and nothing is undone. */
+export interface AssignmentGap {
+  target: string;
+  component: string;
+  /** `RoleNotOffered`. */
+  reason: Reason;
+}
+
+/** A component whose constraint did not hold on a target because something that it reads is not there. */
+export interface ConstraintNote {
+  target: string;
+  component: string;
+  /** A sentence: what was missing. */
+  why: string;
+}
+
 /** The desired state of one owner, with expressions unresolved. */
 export interface Deployment {
   owner: DeploymentOwner;
@@ -62,7 +79,14 @@ export interface Deployment {
   /** Matched targets, by name. */
   targets: DeploymentTarget[];
   assignments: Assignment[];
+  /** Pairs that have no provider; they count as desired, but cannot be applied. */
+  gaps: AssignmentGap[];
+  notes: ConstraintNote[];
   mismatches: TargetMismatch[];
+  /** Set when a posted deployment concerns one target only: what is deployed on others is left alone. */
+  onlyTarget?: string;
+  /** The hash that a posted deployment carried, to be echoed; `hash` is always our own. */
+  postedHash?: string;
   /** Parameters of the instance, which win over those of components. */
   parameters: Record<string, string>;
   /** Metadata of the solution under metadata of the instance. */
