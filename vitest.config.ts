@@ -9,6 +9,10 @@ export default defineConfig({
       '@symphony/model': lib('model'),
       '@symphony/expressions': lib('expressions'),
       '@symphony/planning': lib('planning'),
+      // Before the package itself, whose name is a prefix of it.
+      '@symphony/provider-kit/conformance': fileURLToPath(
+        new URL('./libs/provider-kit/src/conformance.ts', import.meta.url),
+      ),
       '@symphony/provider-kit': lib('provider-kit'),
     },
   },

@@ -24,6 +24,11 @@ export interface ProviderCall {
   signal: AbortSignal;
   /** Milliseconds that are left when the call starts; the signal fires then. */
   timeoutMs: number;
+  /**
+   * Replaces the values that were resolved from secrets for this call. Whatever a provider quotes from its target (error
+   * texts, output of programs, bodies of answers) goes through it before it leaves the provider.
+   */
+  redact?: (text: string) => string;
 }
 
 /** Asks what exists now. */
@@ -72,6 +77,8 @@ export interface ProviderDefinition {
   readonly type: string;
   /** How many calls one target bears at the same time. */
   readonly concurrency: number;
+  /** Set when the configuration switches it off: a sentence that names the key that switches it on. */
+  readonly disabled?: string;
   /**
    * Makes a provider for one binding; cheap, opens nothing.
    * @throws ProviderConfigError when the configuration (resolved) cannot work.
