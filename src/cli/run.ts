@@ -1,0 +1,55 @@
+import { helpText } from '../config/describe.js';
+import { ConfigError } from '../config/errors.js';
+import { version } from '../config/version.js';
+import { type CommandLine, parseCommandLine } from './args.js';
+
+export interface Terminal {
+  out(text: string): void;
+  err(text: string): void;
+}
+
+const terminal: Terminal = {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+};
+
+/**
+ * Does what the command line asks for.
+ * @returns the exit code: 0 done (a server that started lives on and ends by a signal), 1 failed, 2 wrong configuration.
+ */
+export async function run(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  io: Terminal = terminal,
+): Promise<number> {
+  try {
+    const line = parseCommandLine(argv);
+    if (line.help) io.out(helpText());
+    else if (line.version) io.out(`${version()}\n`);
+    else return await runConfigured(line, env, io);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    io.err(`${error.message}\n`);
+    return error.exitCode;
+  }
+}
+
+/** Imports what it needs only here: `--help` and `--version` answer before the framework would have been read. */
+async function runConfigured(line: CommandLine, env: NodeJS.ProcessEnv, io: Terminal): Promise<number> {
+  const { loadConfig, printConfig } = await import('../config/index.js');
+  const loaded = loadConfig({
+    flags: line.flags,
+    env,
+    ...(line.configFile ? { file: line.configFile } : {}),
+  });
+  if (line.printConfig) {
+    io.out(printConfig(loaded));
+    return 0;
+  }
+  if (loaded.config.mode === 'k8s') {
+    throw new ConfigError('The mode k8s is not available in this build: start with --mode=standalone.');
+  }
+  const { serve } = await import('./serve.js');
+  return serve(loaded, io);
+}

@@ -1,0 +1,166 @@
+import {
+  ArrayMaxSize,
+  IsArray,
+  IsIn,
+  IsInt,
+  IsNumber,
+  IsOptional,
+  IsString,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  MinLength,
+  ValidateNested,
+} from 'class-validator';
+
+/** Every message completes the sentence "<key> must be …"; {@link loadConfig} puts the source in front of it. */
+const whole = (least: number, most: number) => ({
+  message: `must be a whole number from ${least} to ${most}`,
+});
+const text = (what: string) => ({ message: `must be ${what}` });
+
+const DAY = 86_400_000;
+
+export class AuthConfig {
+  /** In clear; undefined when none is set. Taken from `adminPasswordFile` when that is given. */
+  @IsOptional()
+  @IsString(text('text'))
+  @MaxLength(1024, text('at most 1024 characters long'))
+  @MinLength(1, text('at least one character long'))
+  adminPassword?: string;
+
+  @IsOptional()
+  @IsString(text('the path of a file'))
+  adminPasswordFile?: string;
+}
+
+export class DatabaseConfig {
+  @IsInt(whole(2, 200))
+  @Min(2, whole(2, 200))
+  @Max(200, whole(2, 200))
+  poolSize = 10;
+}
+
+export class QueueConfig {
+  @IsInt(whole(1, 10_000))
+  @Min(1, whole(1, 10_000))
+  @Max(10_000, whole(1, 10_000))
+  concurrency = 32;
+
+  @IsInt(whole(1, 600))
+  @Min(1, whole(1, 600))
+  @Max(600, whole(1, 600))
+  leaseSeconds = 5;
+
+  @IsInt(whole(0, 3600))
+  @Min(0, whole(0, 3600))
+  @Max(3600, whole(0, 3600))
+  drainSeconds = 20;
+}
+
+export class ReconcileConfig {
+  /** Milliseconds; 0 means on change only. */
+  @IsNumber({}, text('a duration such as 30m'))
+  @Max(365 * DAY, text('a duration of at most 8760h'))
+  interval = 1_800_000;
+
+  /** Milliseconds. */
+  @IsNumber({}, text('a duration such as 1m'))
+  @Min(1000, text('a duration from 1s to 24h'))
+  @Max(DAY, text('a duration from 1s to 24h'))
+  minInterval = 60_000;
+
+  @IsInt(whole(1, 86_400))
+  @Min(1, whole(1, 86_400))
+  @Max(86_400, whole(1, 86_400))
+  stepTimeoutSeconds = 60;
+
+  @IsInt(whole(1, 1000))
+  @Min(1, whole(1, 1000))
+  @Max(1000, whole(1, 1000))
+  targetConcurrency = 8;
+}
+
+export class HistoryConfig {
+  /** Milliseconds. */
+  @IsNumber({}, text('a duration such as 720h'))
+  @Min(60_000, text('a duration of at least 1m'))
+  maxAge = 2_592_000_000;
+
+  @IsInt(whole(1, 10_000))
+  @Min(1, whole(1, 10_000))
+  @Max(10_000, whole(1, 10_000))
+  maxRunsPerObject = 50;
+}
+
+export class ScriptProviderConfig {
+  /** Absolute folders; empty means that the script provider is off. */
+  @IsArray(text('a list of folders'))
+  @ArrayMaxSize(100, text('a list of at most 100 folders'))
+  @IsString({ each: true, message: 'must be a list of folders' })
+  @MinLength(1, { each: true, message: 'must be a list of folders, none of them empty' })
+  allowedFolders: string[] = [];
+}
+
+export class ProvidersConfig {
+  @ValidateNested()
+  script = new ScriptProviderConfig();
+}
+
+export class SecretsConfig {
+  @IsOptional()
+  @IsString(text('the path of a folder'))
+  folder?: string;
+}
+
+export class HttpConfig {
+  @IsInt(whole(1024, 67_108_864))
+  @Min(1024, whole(1024, 67_108_864))
+  @Max(67_108_864, whole(1024, 67_108_864))
+  bodyLimitBytes = 4_194_304;
+}
+
+/**
+ * The configuration of one process, complete and valid: {@link loadConfig} is the only maker outside tests.
+ * Paths are absolute, durations are milliseconds; `*Seconds` are seconds.
+ */
+export class AppConfig {
+  @IsIn(['standalone', 'k8s'], text('standalone or k8s'))
+  mode: 'standalone' | 'k8s' = 'standalone';
+
+  @IsIn(
+    ['trace', 'debug', 'info', 'warn', 'error', 'fatal'],
+    text('Trace, Debug, Info, Warn, Error or Fatal'),
+  )
+  logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' = 'info';
+
+  @IsString(text('an address or a host name'))
+  @Matches(/^[0-9A-Za-z_.:%-]{1,255}$/, text('an address or a host name'))
+  host = '127.0.0.1';
+
+  @IsInt(whole(0, 65_535))
+  @Min(0, whole(0, 65_535))
+  @Max(65_535, whole(0, 65_535))
+  port = 8082;
+
+  /** Absolute. */
+  @IsString(text('the path of a folder'))
+  @MinLength(1, text('the path of a folder'))
+  dataDir = './symphony-data';
+
+  /** Undefined means the embedded database. */
+  @IsOptional()
+  @IsString(text('a postgres:// URL'))
+  @Matches(/^postgres(ql)?:\/\/\S+$/, text('a URL such as postgres://user:password@host:5432/database'))
+  databaseUrl?: string;
+
+  @ValidateNested() database = new DatabaseConfig();
+  @ValidateNested() auth = new AuthConfig();
+  @ValidateNested() queue = new QueueConfig();
+  @ValidateNested() reconcile = new ReconcileConfig();
+  @ValidateNested() history = new HistoryConfig();
+  @ValidateNested() providers = new ProvidersConfig();
+  @ValidateNested() secrets = new SecretsConfig();
+  @ValidateNested() http = new HttpConfig();
+}

@@ -1,0 +1,187 @@
+/** How the text of a flag or an environment variable becomes a value, and what a file may hold for it. */
+export type KeyType = 'text' | 'integer' | 'duration' | 'list' | 'path';
+
+/** One configuration key: everything that the flags, the environment, the file and the documentation say of it. */
+export interface ConfigKey {
+  /** Path in the file and in {@link AppConfig}, for example `queue.leaseSeconds`. */
+  key: string;
+  /** The long flag without `--`; undefined where a command line would show a secret to every user of the machine. */
+  flag?: string;
+  /** A one-letter flag without `-`. */
+  short?: string;
+  /** The environment variable. */
+  env: string;
+  type: KeyType;
+  /** What stands in the help for the value, for example `<file>`. */
+  placeholder: string;
+  /** The default as it would be written in the file; undefined when there is none. */
+  default?: string | number | readonly string[];
+  /** Never printed: `all` masks the value, `url` masks only the password inside it. */
+  secret?: 'all' | 'url';
+  /** Other spellings of a value, by lower-case text (Symphony's `Debug` is our `debug`). */
+  aliases?: Readonly<Record<string, string>>;
+  description: string;
+}
+
+/** Symphony's names in lower case, and what pino calls them. */
+const LOG_LEVELS = {
+  trace: 'trace',
+  debug: 'debug',
+  info: 'info',
+  warn: 'warn',
+  warning: 'warn',
+  error: 'error',
+  fatal: 'fatal',
+} as const;
+
+/** What the name of a key says when the table does not: `queue.leaseSeconds` is `--queue-lease-seconds`. */
+function named(key: string, rest: Omit<ConfigKey, 'key' | 'flag' | 'env'> & Partial<ConfigKey>): ConfigKey {
+  const words = key.replaceAll('.', '-').replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return { key, flag: words, env: `SYMPHONY_${words.replaceAll('-', '_').toUpperCase()}`, ...rest };
+}
+
+/** Every configuration key, in the order of the help. The one place that names them. */
+export const CONFIG_KEYS: readonly ConfigKey[] = [
+  named('mode', {
+    type: 'text',
+    placeholder: 'standalone|k8s',
+    default: 'standalone',
+    aliases: { standalone: 'standalone', k8s: 'k8s' },
+    description: 'Where objects live: `standalone` keeps them in PostgreSQL, `k8s` in Kubernetes.',
+  }),
+  named('logLevel', {
+    short: 'l',
+    type: 'text',
+    placeholder: 'level',
+    default: 'info',
+    aliases: LOG_LEVELS,
+    description:
+      'The least urgent log lines to write: Trace, Debug, Info, Warn, Error or Fatal, in any case.',
+  }),
+  named('host', {
+    type: 'text',
+    placeholder: 'address',
+    default: '127.0.0.1',
+    description: 'The address to listen on. Any address other than loopback needs an administrator password.',
+  }),
+  named('port', {
+    type: 'integer',
+    placeholder: 'number',
+    default: 8082,
+    description: 'The port to listen on; 0 takes a free one and logs it.',
+  }),
+  named('dataDir', {
+    type: 'path',
+    placeholder: 'folder',
+    default: './symphony-data',
+    description: 'The folder of the embedded database and of everything else that is kept on disk.',
+  }),
+  named('databaseUrl', {
+    type: 'text',
+    placeholder: 'url',
+    secret: 'url',
+    description:
+      'A PostgreSQL 14 or later to use, `postgres://user:password@host:5432/database`; without it the embedded database is used.',
+  }),
+  named('database.poolSize', {
+    type: 'integer',
+    placeholder: 'number',
+    default: 10,
+    description: 'The most database connections that one process opens for requests and runs.',
+  }),
+  {
+    key: 'auth.adminPassword',
+    env: 'SYMPHONY_ADMIN_PASSWORD',
+    type: 'text',
+    placeholder: 'password',
+    secret: 'all',
+    description:
+      'The password of `admin`. It has no flag: a command line is visible to every user of the machine.',
+  },
+  {
+    key: 'auth.adminPasswordFile',
+    flag: 'admin-password-file',
+    env: 'SYMPHONY_ADMIN_PASSWORD_FILE',
+    type: 'path',
+    placeholder: 'file',
+    description: 'A file that holds the password of `admin`; the line break at its end is not part of it.',
+  },
+  named('queue.concurrency', {
+    type: 'integer',
+    placeholder: 'number',
+    default: 32,
+    description: 'Runs that one process works on at the same time.',
+  }),
+  named('queue.leaseSeconds', {
+    type: 'integer',
+    placeholder: 'seconds',
+    default: 5,
+    description: 'How long a run may go without a sign of life before another process takes it over.',
+  }),
+  named('queue.drainSeconds', {
+    type: 'integer',
+    placeholder: 'seconds',
+    default: 20,
+    description: 'How long running work may go on after SIGTERM or SIGINT before it is handed back.',
+  }),
+  named('reconcile.interval', {
+    type: 'duration',
+    placeholder: 'duration',
+    default: '30m',
+    description: 'How often an object without its own interval is reconciled; 0 means on change only.',
+  }),
+  named('reconcile.minInterval', {
+    type: 'duration',
+    placeholder: 'duration',
+    default: '1m',
+    description: 'The shortest interval that an object may ask for.',
+  }),
+  named('reconcile.stepTimeoutSeconds', {
+    type: 'integer',
+    placeholder: 'seconds',
+    default: 60,
+    description: 'The longest that one call of a provider may take.',
+  }),
+  named('reconcile.targetConcurrency', {
+    type: 'integer',
+    placeholder: 'number',
+    default: 8,
+    description: 'Targets that one run works on at the same time.',
+  }),
+  named('history.maxAge', {
+    type: 'duration',
+    placeholder: 'duration',
+    default: '720h',
+    description: 'How long a run is kept in the history.',
+  }),
+  named('history.maxRunsPerObject', {
+    type: 'integer',
+    placeholder: 'number',
+    default: 50,
+    description: 'How many runs of one object are kept in the history.',
+  }),
+  named('providers.script.allowedFolders', {
+    type: 'list',
+    placeholder: 'folder,...',
+    default: [],
+    description:
+      'The folders whose scripts the script provider may run; with none the provider is off, since it runs programs.',
+  }),
+  named('secrets.folder', {
+    type: 'path',
+    placeholder: 'folder',
+    description:
+      'The folder of the file secret provider: one folder for each secret, one file for each field.',
+  }),
+  named('http.bodyLimitBytes', {
+    type: 'integer',
+    placeholder: 'bytes',
+    default: 4 * 1024 * 1024,
+    description: 'The largest request body that is read.',
+  }),
+];
+
+/** The key of that path, if there is one. */
+export function configKey(path: string): ConfigKey | undefined {
+  return CONFIG_KEYS.find(({ key }) => key === path);
+}

@@ -1,0 +1,8 @@
+export { HealthModule } from './health.module.js';
+export { processFaults } from './process-faults.js';
+export {
+  type CheckResult,
+  type Readiness,
+  type ReadinessCheck,
+  ReadinessRegistry,
+} from './readiness-registry.js';
