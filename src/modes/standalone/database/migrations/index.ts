@@ -1,11 +1,11 @@
 import type { MigrationInterface } from 'typeorm';
+import { Objects1700000001000 } from './1700000001000-objects.js';
 import { Lanes1700000002000 } from './1700000002000-lanes.js';
 import { Auth1700000004000 } from './1700000004000-auth.js';
-import { Objects1763856000000 } from './1763856000000-objects.js';
 
 /** Every migration, the oldest first. A released one is never changed: the next one corrects it. */
 export const MIGRATIONS: readonly (new () => MigrationInterface)[] = [
+  Objects1700000001000,
   Lanes1700000002000,
-  Objects1763856000000,
   Auth1700000004000,
 ];

@@ -55,8 +55,8 @@ const UP = [
 const DOWN = [`DROP TABLE object_status`, `DROP TABLE objects`, `DROP SEQUENCE object_version_seq`];
 
 /** Objects and their status. */
-export class Objects1763856000000 implements MigrationInterface {
-  name = 'Objects1763856000000';
+export class Objects1700000001000 implements MigrationInterface {
+  readonly name = 'Objects1700000001000';
 
   async up(runner: QueryRunner): Promise<void> {
     for (const statement of UP) await runner.query(statement);
