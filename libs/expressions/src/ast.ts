@@ -1,7 +1,7 @@
 /** Operators that compute on two numbers and join text otherwise. */
-export type ArithmeticOperator = '+' | '-' | '*' | '/';
+type ArithmeticOperator = '+' | '-' | '*' | '/';
 /** Operators that always join text, with themselves in between. */
-export type JoinOperator = '\\' | '.' | ':' | '?' | '=' | '~' | '&' | ',';
+type JoinOperator = '\\' | '.' | ':' | '?' | '=' | '~' | '&' | ',';
 export type Operator = ArithmeticOperator | JoinOperator;
 
 export type Node =

@@ -1,5 +1,5 @@
 /** The characters that stand for themselves in the grammar; every other character is a word. */
-export type Punctuation =
+type Punctuation =
   | '$'
   | '('
   | ')'

@@ -16,7 +16,8 @@ export function isList(value: unknown): value is readonly unknown[] {
 
 /** An object with keys of its own; objects that say how they look in JSON (dates) are values, not maps. */
 export function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !('toJSON' in value);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return !('toJSON' in value && typeof value.toJSON === 'function');
 }
 
 export function isMapValue(value: Value): value is MapValue {
@@ -60,7 +61,7 @@ function ownJson(input: object): Value {
 }
 
 /** A map with the same keys; safe for keys such as `__proto__`. */
-export function mapValues<T, R>(
+function mapValues<T, R>(
   map: Readonly<Record<string, T>>,
   change: (value: T, key: string) => R,
 ): Record<string, R> {
@@ -75,7 +76,7 @@ export function toJsonValue(value: Value): JsonValue {
 }
 
 /** Decimal digits without an exponent: `1e21` is spelled out, because text that is joined reads better so. */
-export function numberText(value: number | bigint): string {
+function numberText(value: number | bigint): string {
   const text = String(value);
   const match = /^(-?)(\d)(?:\.(\d+))?e([+-]\d+)$/.exec(text);
   if (!match) return text;
