@@ -3,7 +3,7 @@ export * from './deployment.js';
 export * from './digest.js';
 export * from './duration.js';
 export * from './errors.js';
-export { fieldsOf, isPlainObject, type FieldShape, type ModelClass } from './fields.js';
+export { fieldsOf, isPlainObject, Text, type FieldShape, type ModelClass } from './fields.js';
 export * from './ledger.js';
 export * from './names.js';
 export * from './objects/component.js';
