@@ -52,11 +52,11 @@ export function conformance(
   tools: ConformanceTools,
 ): void {
   tools.describe(`${name} keeps the contract of a target provider`, () => {
-    for (const { name: title, run } of CONFORMANCE_CHECKS) {
-      tools.it(title, async () => {
+    for (const entry of CONFORMANCE_CHECKS) {
+      tools.it(entry.name, async () => {
         const harness = await makeHarness();
         try {
-          await run(harness, tools);
+          await entry.run(harness, tools);
         } finally {
           await harness.dispose();
         }
@@ -254,14 +254,16 @@ function brokenComponents(h: ConformanceHarness): ComponentSpec[] {
   const broken: ComponentSpec[] = [];
   for (const key of own?.requiredProperties ?? []) {
     const component = h.component(`no-${key}`, 1);
-    broken.push({ ...component, properties: without(component.properties, key) });
-    broken.push({ ...component, properties: { ...component.properties, [key]: '' } });
+    broken.push(Object.assign({}, component, { properties: without(component.properties, key) }));
+    broken.push(Object.assign({}, component, { properties: { ...component.properties, [key]: '' } }));
   }
   for (const key of own?.requiredMetadata ?? []) {
     const component = h.component(`no-${key}`, 1);
-    broken.push({ ...component, metadata: without(component.metadata, key) });
+    broken.push(Object.assign({}, component, { metadata: without(component.metadata, key) }));
   }
-  if (requiredType) broken.push({ ...h.component('wrong-type', 1), type: `not-${requiredType}` });
+  if (requiredType) {
+    broken.push(Object.assign({}, h.component('wrong-type', 1), { type: `not-${requiredType}` }));
+  }
   return broken;
 }
 
@@ -340,5 +342,5 @@ function without<T>(values: Readonly<Record<string, T>> | undefined, key: string
 function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause === undefined ? '' : errorText(error.cause);
-  return `${error.message} ${error.stack ?? ''} ${JSON.stringify({ ...error })} ${cause}`;
+  return `${error.message} ${error.stack ?? ''} ${JSON.stringify(Object.entries(error))} ${cause}`;
 }

@@ -8,8 +8,8 @@ import { isPlainObject } from '@symphony/model';
 export function textForm(value: unknown): string {
   if (typeof value === 'string') return value;
   if (value === null || value === undefined) return '';
-  if (typeof value === 'object') return JSON.stringify(normalised(value)) ?? '';
-  return String(value as number | boolean | bigint);
+  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return `${value}`;
+  return JSON.stringify(normalised(value)) ?? '';
 }
 
 function normalised(value: unknown): unknown {
@@ -24,5 +24,5 @@ function normalised(value: unknown): unknown {
         .map((key) => [key, normalised(value[key])]),
     };
   }
-  return textForm(value);
+  return typeof value === 'symbol' || typeof value === 'function' ? null : textForm(value);
 }

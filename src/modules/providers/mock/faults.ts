@@ -1,0 +1,56 @@
+import { ProviderConfigError } from '@symphony/provider-kit';
+
+/** What goes wrong at a mock target; from the binding's configuration, or set by a test at run time. */
+export interface MockFaults {
+  /** Every call takes so long. */
+  latencyMs?: number;
+  /** Names of components whose apply fails, or `*`. */
+  failApply?: readonly string[];
+  /** The target cannot be read. */
+  failGet?: boolean;
+  /** The calls end only when they are aborted. */
+  hangApply?: boolean;
+  hangGet?: boolean;
+  /** Applies, then fails as if the answer was lost on the network. */
+  loseReply?: boolean;
+  /** Get reports nothing, or other properties than were applied. */
+  lie?: 'nothing' | 'other';
+}
+
+const MAX_LATENCY_MS = 24 * 60 * 60 * 1000;
+
+/**
+ * Reads the fault switches; other keys are ignored.
+ * @throws ProviderConfigError naming the key.
+ */
+export function readFaults(config: Readonly<Record<string, string>>): MockFaults {
+  const faults: MockFaults = {};
+  const latency = config['latencyMs'];
+  if (latency) {
+    const value = Number(latency);
+    if (!Number.isInteger(value) || value < 0 || value > MAX_LATENCY_MS) {
+      throw new ProviderConfigError(
+        `The configuration key 'latencyMs' must be a whole number of milliseconds up to ${MAX_LATENCY_MS}.`,
+      );
+    }
+    faults.latencyMs = value;
+  }
+  const names = (config['failApply'] ?? '').split(',').map((name) => name.trim());
+  const failing = names.filter((name) => name !== '');
+  if (failing.length > 0) faults.failApply = failing;
+  for (const key of ['failGet', 'hangApply', 'hangGet', 'loseReply'] as const) {
+    if (readFlag(key, config[key])) faults[key] = true;
+  }
+  const lie = config['lie'] ?? '';
+  if (lie !== '' && lie !== 'nothing' && lie !== 'other') {
+    throw new ProviderConfigError("The configuration key 'lie' must be 'nothing' or 'other'.");
+  }
+  if (lie !== '') faults.lie = lie;
+  return faults;
+}
+
+function readFlag(key: string, text = ''): boolean {
+  if (text === 'true') return true;
+  if (text === '' || text === 'false') return false;
+  throw new ProviderConfigError(`The configuration key '${key}' must be 'true' or 'false'.`);
+}

@@ -1,0 +1,26 @@
+import type { ProviderDefinition } from '@symphony/provider-kit';
+import { readFaults } from './faults.js';
+import { MockProvider } from './mock.provider.js';
+
+export { mockControl, type MockCall, type MockControl } from './control.js';
+export type { MockFaults } from './faults.js';
+
+export interface MockOptions {
+  /** On by default: it touches nothing but the memory of the process. */
+  enabled?: boolean;
+}
+
+/** The memory does not care; high enough for tests of overlapping calls. */
+const CONCURRENCY = 1_000;
+
+/** `providers.target.mock`. */
+export function mockProvider(options: MockOptions = {}): ProviderDefinition {
+  return {
+    type: 'providers.target.mock',
+    concurrency: CONCURRENCY,
+    ...(options.enabled === false
+      ? { disabled: "The mock provider is off. Set 'providers.mock.enabled' in the configuration to true." }
+      : {}),
+    create: (config) => new MockProvider(config['id'] ?? '', readFaults(config)),
+  };
+}

@@ -1,0 +1,10 @@
+import type { MockOptions } from './mock/index.js';
+import type { ScriptOptions } from './script/index.js';
+
+/** The part of the engine's configuration below `providers`. */
+export interface ProvidersOptions {
+  script: ScriptOptions;
+  mock?: MockOptions;
+}
+
+export const PROVIDERS_OPTIONS = Symbol('ProvidersOptions');

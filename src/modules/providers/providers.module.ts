@@ -1,0 +1,47 @@
+import { Inject, Injectable, Logger, Module, type DynamicModule, type OnModuleInit } from '@nestjs/common';
+import { mockProvider } from './mock/index.js';
+import { PROVIDERS_OPTIONS, type ProvidersOptions } from './options.js';
+import { killLeftovers } from './process/index.js';
+import { ProviderRegistry } from './registry.js';
+import { defaultStagingRoot, scriptProvider } from './script/index.js';
+
+/** Before any work: ends the scripts that a former, killed engine left running. */
+@Injectable()
+export class ScriptLeftovers implements OnModuleInit {
+  private readonly logger = new Logger(ScriptLeftovers.name);
+
+  constructor(@Inject(PROVIDERS_OPTIONS) private readonly options: ProvidersOptions) {}
+
+  async onModuleInit(): Promise<void> {
+    const { script } = this.options;
+    const { killed, survived, problems } = await killLeftovers(script.stagingRoot ?? defaultStagingRoot());
+    if (killed.length > 0) {
+      this.logger.warn(`Ended scripts of a former run of the engine: processes ${killed.join(', ')}.`);
+    }
+    if (survived.length > 0) problems.push(`Processes ${survived.join(', ')} could not be ended.`);
+    for (const problem of problems) this.logger.error(`Leftovers of scripts: ${problem}`);
+  }
+}
+
+function makeRegistry(options: ProvidersOptions): ProviderRegistry {
+  const registry = new ProviderRegistry();
+  registry.register(scriptProvider(options.script));
+  registry.register(mockProvider(options.mock));
+  return registry;
+}
+
+/** The target providers. */
+@Module({})
+export class ProvidersModule {
+  static forRoot(options: ProvidersOptions): DynamicModule {
+    return {
+      module: ProvidersModule,
+      providers: [
+        { provide: PROVIDERS_OPTIONS, useValue: options },
+        { provide: ProviderRegistry, useFactory: makeRegistry, inject: [PROVIDERS_OPTIONS] },
+        ScriptLeftovers,
+      ],
+      exports: [ProviderRegistry],
+    };
+  }
+}

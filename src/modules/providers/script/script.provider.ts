@@ -1,0 +1,208 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { instanceNameOf, messageOf, type ComponentSpec } from '@symphony/model';
+import {
+  abortError,
+  admit,
+  ProviderConfigError,
+  ProviderError,
+  type ApplyCall,
+  type ApplyResults,
+  type ComponentStep,
+  type GetCall,
+  type ProviderCall,
+  type TargetProvider,
+  type ValidationRule,
+} from '@symphony/provider-kit';
+import {
+  privateFolder,
+  removeRunFiles,
+  runProgram,
+  type ProcessTracker,
+  type ProgramEnd,
+} from '../process/index.js';
+import type { Operation, ScriptConfig } from './config.js';
+import { readOutput, writeExchange, type Exchange } from './exchange.js';
+import { locateScript, locateStaging, type Program } from './locate.js';
+import { FAILURE, readComponents, readResults } from './output.js';
+
+export interface ScriptSurroundings {
+  /** Folders whose scripts may run. */
+  allowedFolders: readonly string[];
+  /** Where private staging folders are made. */
+  stagingRoot: string;
+  tracker: ProcessTracker;
+}
+
+/** How much of a script's last words an error quotes. */
+const QUOTED = 2_000;
+
+/** Hands the components of a step to scripts that do the work: Symphony's script provider. */
+export class ScriptProvider implements TargetProvider {
+  /** Symphony's: anything goes, and nothing is compared. */
+  readonly rule: ValidationRule = { componentValidationRule: {} };
+
+  constructor(
+    private readonly config: ScriptConfig,
+    private readonly surroundings: ScriptSurroundings,
+  ) {}
+
+  async get(call: GetCall): Promise<ComponentSpec[]> {
+    const names = new Set(call.references.map((step) => step.component.name));
+    const output = await this.run('get', call, call.references, ['-get-output', '-output']);
+    return readComponents(output, names, this.nameOf('get'));
+  }
+
+  async apply(call: ApplyCall): Promise<ApplyResults> {
+    const { admitted, refused } = admit(this.rule, call.steps);
+    const results: ApplyResults = { ...refused };
+    for (const [operation, action] of [
+      ['apply', 'update'],
+      ['remove', 'delete'],
+    ] as const) {
+      const components = componentsOf(admitted, action);
+      if (components.length === 0) continue;
+      if (call.dryRun) await this.locate(operation, call);
+      else Object.assign(results, await this.change(operation, call, components));
+    }
+    return results;
+  }
+
+  private async change(
+    operation: 'apply' | 'remove',
+    call: ApplyCall,
+    components: readonly ComponentSpec[],
+  ): Promise<ApplyResults> {
+    const output = await this.run(operation, call, components, ['-output']);
+    const names = components.map((component) => component.name);
+    return readResults(output, names, FAILURE[operation], redactorOf(call), this.nameOf(operation));
+  }
+
+  private async locate(operation: Operation, call: ProviderCall): Promise<Program> {
+    if (call.signal.aborted) throw abortError(call.signal, this.nameOf(operation));
+    return locateScript(this.config, operation, this.surroundings.allowedFolders);
+  }
+
+  /** Runs a script and returns what it wrote, decoded. The files are gone afterwards, whatever happened. */
+  private async run(
+    operation: Operation,
+    call: ProviderCall,
+    references: unknown,
+    outputs: readonly string[],
+  ): Promise<unknown> {
+    const { stagingRoot, tracker } = this.surroundings;
+    const program = await this.locate(operation, call);
+    const marker = randomUUID();
+    const folder = await this.stagingFolder(marker);
+    // The trace goes last: until then somebody may have to end the script and remove its files in our place.
+    await tracker.starting({ marker, folder });
+    try {
+      const exchange = await writeExchange(folder, marker, { deployment: call.deployment, references });
+      return await this.execute(operation, call, program, exchange, outputs);
+    } finally {
+      await removeRunFiles(stagingRoot, folder, marker);
+      await tracker.ended(marker);
+    }
+  }
+
+  private async execute(
+    operation: Operation,
+    call: ProviderCall,
+    program: Program,
+    exchange: Exchange,
+    outputs: readonly string[],
+  ): Promise<unknown> {
+    const label = this.nameOf(operation);
+    const end = await runProgram({
+      ...program,
+      args: [...program.args, exchange.deployment, exchange.references],
+      env: environmentOf(operation, call),
+      signal: call.signal,
+      marker: exchange.marker,
+      tracker: this.surroundings.tracker,
+      label,
+    }).catch((error: unknown) => {
+      throw isSystemError(error) ? notExecutable(label, error) : error;
+    });
+    demandSuccess(end, label, redactorOf(call));
+    return readOutput(exchange, outputs, label);
+  }
+
+  private async stagingFolder(marker: string): Promise<string> {
+    const { allowedFolders, stagingRoot } = this.surroundings;
+    if (this.config.staging !== undefined) return locateStaging(this.config.staging, allowedFolders);
+    try {
+      await privateFolder(stagingRoot);
+    } catch (cause) {
+      throw new ProviderError('ProviderFailed', messageOf(cause), undefined, { cause });
+    }
+    return join(stagingRoot, marker);
+  }
+
+  private nameOf(operation: Operation): string {
+    return `The script '${this.config.scripts[operation]}'`;
+  }
+}
+
+function componentsOf(steps: readonly ComponentStep[], action: ComponentStep['action']): ComponentSpec[] {
+  return steps.filter((step) => step.action === action).map((step) => step.component);
+}
+
+function redactorOf(call: ProviderCall): (text: string) => string {
+  return call.redact ?? ((text) => text);
+}
+
+/** Nothing of the engine's own environment but what programs need to work; hints about the call. */
+function environmentOf(operation: Operation, call: ProviderCall): Record<string, string> {
+  const environment: Record<string, string> = {
+    PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
+    SYMPHONY_OPERATION: operation,
+    SYMPHONY_TARGET: call.target.name,
+    SYMPHONY_INSTANCE: instanceNameOf(call.owner),
+    SYMPHONY_NAMESPACE: call.owner.namespace,
+    SYMPHONY_OWNER_UID: call.owner.uid,
+    SYMPHONY_SCOPE: call.scope,
+    SYMPHONY_ROLE: call.role,
+  };
+  for (const name of [
+    'HOME',
+    'LANG',
+    'TMPDIR',
+    ...(process.platform === 'win32' ? ['SystemRoot', 'TEMP'] : []),
+  ]) {
+    const value = process.env[name];
+    if (value !== undefined) environment[name] = value;
+  }
+  return environment;
+}
+
+function demandSuccess(end: ProgramEnd, label: string, redact: (text: string) => string): void {
+  if (end.code === 0) return;
+  const words = lastWords(end, redact);
+  // setpriv stands between us and the script; what it says when it cannot start it is a matter of the configuration.
+  if ((end.code === 126 || end.code === 127) && words.startsWith('setpriv:')) {
+    throw notExecutable(label, undefined);
+  }
+  const how =
+    end.code === null ? `was ended by ${end.signal ?? 'a signal'}` : `ended with exit code ${end.code}`;
+  throw new ProviderError('ProviderFailed', `${label} ${how}${words === '' ? '.' : `: ${words}`}`);
+}
+
+/** Redacted as a whole before it is cut, so that no part of a secret is left at the cut. */
+function lastWords(end: ProgramEnd, redact: (text: string) => string): string {
+  const text = end.stderr.trim() === '' ? end.stdout : end.stderr;
+  const words = redact(text).trim();
+  return words.length > QUOTED ? `…${words.slice(-QUOTED)}` : words;
+}
+
+function notExecutable(label: string, cause: unknown): ProviderConfigError {
+  return new ProviderConfigError(
+    `${label} cannot be executed. It needs a first line such as #!/bin/sh that names an interpreter of ` +
+      'this machine.',
+    { cause },
+  );
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
+}
