@@ -12,7 +12,7 @@ const SUSPICIOUS = /[\d.]{16,}|[eE][+-]?\d{3,}/;
 export function firstRoundedNumber(text: string): string | undefined {
   if (!SUSPICIOUS.test(text)) return undefined;
   const root = parse(text, null, {
-    parseNumber: (literal) => (isExact(literal) ? null : ROUNDED),
+    parseNumber: (literal) => (isExact(literal) ? 0 : ROUNDED),
     onDuplicateKey: ({ newValue }) => newValue,
   });
   return pathOf(root, '');

@@ -1,11 +1,10 @@
-import { InvalidInputError, joinPath } from '@symphony/model';
-import { isPair, isScalar, isSeq, parseDocument, visit, type Document } from 'yaml';
-import { firstRoundedNumber, isExact } from './exact-numbers.js';
+import { firstRoundedNumber } from './exact-numbers.js';
+import { LONGEST_YAML, parseYaml } from './parse-yaml.js';
 import { refuseUnsafe } from './refuse-unsafe.js';
+import { roundedNumberError, unreadable } from './unreadable.js';
 
-/** YAML is read a hundred times slower than JSON, on the thread that serves everybody. */
-const LONGEST_YAML = 1024 * 1024;
-const MOST_ALIASES = 100;
+/** YAML in braces is for short notes; what is longer is JSON with a fault in it. */
+const LONGEST_FLOW_YAML = 64 * 1024;
 
 /**
  * Decodes a body: JSON first, else YAML 1.2 (core schema, one document, no tags of its own). Nothing is changed on the
@@ -13,7 +12,7 @@ const MOST_ALIASES = 100;
  * @returns undefined for a blank text; a YAML text without keys is a string, which the reader of the body refuses.
  * @throws InvalidInputError (400) that names the place.
  */
-export function parseBodyText(text: string): unknown {
+export function parseBodyText(text: string, longestYaml = LONGEST_YAML): unknown {
   if (text.trim() === '') return undefined;
   const json = tryJson(text);
   if ('value' in json) {
@@ -22,7 +21,11 @@ export function parseBodyText(text: string): unknown {
     if (path !== undefined) throw roundedNumberError(path);
     return json.value;
   }
-  const value = parseYaml(text, /^\s*[[{]/.test(text) ? json.problem : undefined);
+  const meantAsJson = /^\s*[[{]/.test(text);
+  const value = parseYaml(text, {
+    longest: meantAsJson ? Math.min(longestYaml, LONGEST_FLOW_YAML) : longestYaml,
+    ...(meantAsJson ? { instead: `as JSON it is wrong ${json.problem}` } : {}),
+  });
   refuseUnsafe(value);
   return value;
 }
@@ -47,66 +50,4 @@ function roundedNumber(text: string): string | undefined {
     // Only a repeated key can hide what the first reader saw: the exact reader met a depth that was overwritten.
     throw unreadable('it repeats a key');
   }
-}
-
-/** @param jsonProblem where JSON went wrong, when the text was probably meant as JSON. */
-function parseYaml(text: string, jsonProblem: string | undefined): unknown {
-  const meant = jsonProblem === undefined ? undefined : `as JSON it is wrong ${jsonProblem}`;
-  if (text.length > LONGEST_YAML)
-    throw unreadable(meant ?? 'it is not JSON, and YAML may have at most 1 MiB');
-  try {
-    // Without unique keys: that check takes time by the square of their number. The last of equal keys counts.
-    const document = parseDocument(text, {
-      uniqueKeys: false,
-      stringKeys: true,
-      merge: false,
-      version: '1.2',
-    });
-    const [fault] = [...document.errors, ...document.warnings];
-    if (fault) {
-      const [position] = fault.linePos ?? [];
-      const place = position ? ` in line ${position.line}, column ${position.col}` : '';
-      throw unreadable(meant ?? `it is neither JSON nor YAML${place} (${fault.code})`);
-    }
-    refuseRoundedNumbers(document);
-    return document.toJS({ maxAliasCount: MOST_ALIASES }) as unknown;
-  } catch (error) {
-    if (error instanceof InvalidInputError) throw error;
-    // The parser recurses, and counts aliases, by throwing.
-    throw unreadable(meant ?? 'it is nested too deep, or repeats itself by too many aliases');
-  }
-}
-
-function refuseRoundedNumbers(document: Document.Parsed): void {
-  visit(document, {
-    Scalar(_key, node, ancestors) {
-      if (typeof node.value !== 'number') return;
-      const source = node.source ?? String(node.value);
-      const exact = /^0[xo]/.test(source) ? Number.isSafeInteger(node.value) : isExact(source);
-      if (!exact) throw roundedNumberError(yamlPath([...ancestors, node]));
-    },
-  });
-}
-
-function yamlPath(nodes: readonly unknown[]): string {
-  let path = '';
-  nodes.forEach((node, index) => {
-    const next = nodes[index + 1];
-    if (isPair(node) && isScalar(node.key)) path = joinPath(path, String(node.key.value));
-    else if (isSeq(node) && next !== undefined) path += `[${node.items.indexOf(next)}]`;
-  });
-  return path;
-}
-
-function roundedNumberError(path: string): InvalidInputError {
-  const message = 'the number cannot be kept exactly; put it in quotes';
-  return new InvalidInputError(`The body cannot be used: ${path || 'it'}: ${message}.`, [{ path, message }]);
-}
-
-function unreadable(why: string): InvalidInputError {
-  return new InvalidInputError(
-    `The body cannot be read: ${why}.`,
-    [{ path: '', message: `send JSON or YAML: ${why}` }],
-    'BodyNotReadable',
-  );
 }
