@@ -1,1 +1,18 @@
-export {};
+export { diffFields, MASK, maskDiffs } from './diff.js';
+export { DeploymentError } from './errors.js';
+export { matchesPattern } from './pattern.js';
+export { sortByDependencies } from './order.js';
+export { matchTargets, type TargetCandidate, type TargetMatch } from './targets.js';
+export { bindingHashOf } from './generate/binding.js';
+export { constraintCheck, type ConstraintCheck } from './generate/constraint.js';
+export { generateInline, type InlineInput } from './generate/inline.js';
+export {
+  generateForInstance,
+  generateForTarget,
+  type InstanceInput,
+  type TargetInput,
+} from './generate/stored.js';
+export { toWireDeployment, wireForRemoval, type RemovalOptions, type WireOptions } from './wire.js';
+export { blockedBy, runnableActions, type ActionOutcome, type Runnable } from './outcomes.js';
+export type { Differs, PlanInput, Unresolved } from './plan/input.js';
+export { plan } from './plan/plan.js';

@@ -1,0 +1,117 @@
+import {
+  canonicalJson,
+  ledgerKeyText,
+  reason,
+  type Assignment,
+  type ComponentSpec,
+  type FieldDiff,
+  type LedgerEntry,
+  type Reason,
+  type ResolvedComponent,
+} from '@symphony/model';
+import { diffFields, maskDiffs } from '../diff.js';
+import type { PlanContext } from './context.js';
+
+/** What is to be done about a desired component. */
+export type Verdict =
+  | { kind: 'create' | 'update'; reason: Reason; diff: FieldDiff[] }
+  /** As declared: others may rely on it. */
+  | { kind: 'there'; reason: Reason }
+  /** Left alone although it may not be as declared: others may not rely on it. */
+  | { kind: 'waits'; reason: Reason };
+
+/** One component that belongs on one target. */
+export interface Desired {
+  readonly assignment: Assignment;
+  readonly targetUid: string;
+  readonly component: ComponentSpec;
+  /** What the ledger holds for exactly this place. */
+  readonly entry: LedgerEntry | undefined;
+  verdict: Verdict;
+}
+
+/** Judges every assignment by itself; what it depends on comes later. In component order, then by target. */
+export function judgeAssignments(context: PlanContext): Desired[] {
+  const { deployment } = context.input;
+  if (deployment.removal) return [];
+  const entries = new Map(context.ledger.map((entry) => [ledgerKeyText(entry), entry]));
+  return deployment.assignments.map((assignment) => {
+    const { uid } = context.targetNamed(assignment.target);
+    const entry = entries.get(assignmentKey(assignment, uid));
+    const component = context.componentNamed(assignment.component);
+    // The same provider in another scope is another place: what is in the old one has to be removed there.
+    const here = entry && entry.scope === assignment.scope ? entry : undefined;
+    return {
+      assignment,
+      targetUid: uid,
+      component,
+      entry: here,
+      verdict: judge(context, assignment, uid, component, here),
+    };
+  });
+}
+
+/** The key of the ledger entry that applying this assignment leads to. */
+export function assignmentKey(assignment: Assignment, targetUid: string): string {
+  const { component, role, binding, bindingHash } = assignment;
+  return ledgerKeyText({ targetUid, component, role, provider: binding.provider, bindingHash });
+}
+
+function judge(
+  context: PlanContext,
+  assignment: Assignment,
+  targetUid: string,
+  component: ComponentSpec,
+  entry: LedgerEntry | undefined,
+): Verdict {
+  const unavailable = context.unavailable(targetUid);
+  if (unavailable) return { kind: 'waits', reason: unavailable };
+  const resolved = context.resolvedOf(assignment.target, component.name);
+  if ('code' in resolved) return { kind: 'waits', reason: resolved };
+  const seen = context.observationOf(targetUid, assignment.role, assignment.bindingHash);
+  if (!seen.readable) return { kind: 'waits', reason: seen.reason };
+  if (!entry) return { kind: 'create', reason: reason('NotDeployed'), diff: [] };
+  const observed = seen.components.get(component.name);
+  const kind = observed ? 'update' : 'create';
+  if (entry.state !== 'applied') return { kind, reason: reason('Unfinished'), diff: [] };
+  const drift = observed ? driftOf(context, assignment, resolved, observed) : [];
+  if (!Array.isArray(drift)) return { kind: 'waits', reason: drift };
+  if (entry.digest !== resolved.digest) return { kind, ...changeOf(entry, component, resolved, drift) };
+  if (!observed) return { kind: 'create', reason: reason('Missing'), diff: [] };
+  if (drift.length > 0) return { kind: 'update', reason: reason('Drifted'), diff: drift };
+  if (context.input.forceRedeploy.has(targetUid)) {
+    return { kind: 'update', reason: reason('ForceRedeploy'), diff: [] };
+  }
+  return { kind: 'there', reason: reason('UpToDate') };
+}
+
+/** Declarations are shown unresolved; where they are the same, a value that they refer to must have changed. */
+function changeOf(
+  entry: LedgerEntry,
+  component: ComponentSpec,
+  resolved: ResolvedComponent,
+  drift: FieldDiff[],
+): { reason: Reason; diff: FieldDiff[] } {
+  if (canonicalJson(entry.applied) === canonicalJson(component)) {
+    return { reason: reason('ValueChanged'), diff: drift };
+  }
+  return {
+    reason: reason('SpecChanged'),
+    diff: diffFields(entry.applied, component, resolved.sensitive),
+  };
+}
+
+/** A provider's rules are code: where they fail, this component waits, and the plan of all others stands. */
+function driftOf(
+  context: PlanContext,
+  assignment: Assignment,
+  resolved: ResolvedComponent,
+  observed: ComponentSpec,
+): FieldDiff[] | Reason {
+  try {
+    return maskDiffs(context.input.differs(assignment, resolved.component, observed), resolved.sensitive);
+  } catch {
+    // Without the message: it may quote a value.
+    return reason('InternalError', 'The comparison with what the target reports failed.');
+  }
+}

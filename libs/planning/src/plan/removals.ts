@@ -1,0 +1,97 @@
+import { ledgerKeyText, reason, type LedgerEntry, type Reason } from '@symphony/model';
+import { pairKey, type PlanContext } from './context.js';
+import { assignmentKey, type Desired } from './desired.js';
+
+/** Something that the ledger holds and the deployment does not want there. */
+export interface Removal {
+  readonly entry: LedgerEntry;
+  readonly reason: Reason;
+  /** The desired component that takes this place; it is created only after this is gone. */
+  readonly replacedBy: Desired | undefined;
+  /** Why it is left alone in this run. */
+  held: Reason | undefined;
+}
+
+export interface Removals {
+  /** In the order of the components. */
+  removals: Removal[];
+  /** Entries that are not wanted, or cannot be applied, but must stay. */
+  kept: { entry: LedgerEntry; reason: Reason }[];
+  /** Set when the deployment came out empty and nobody confirmed it. */
+  guard: Reason | undefined;
+}
+
+/** What of the ledger has to go, and why. */
+export function judgeRemovals(context: PlanContext, desired: readonly Desired[]): Removals {
+  const { deployment, deletingTargets } = context.input;
+  const wanted = new Set(
+    desired.filter((item) => item.entry).map((item) => assignmentKey(item.assignment, item.targetUid)),
+  );
+  const leftovers = context.ledger
+    .filter((entry) => !wanted.has(ledgerKeyText(entry)))
+    .sort((a, b) => context.compareEntries(a, b));
+  if (deployment.removal) {
+    const why = reason(deployment.removalReason ?? 'OwnerDeleting');
+    return {
+      removals: leftovers.map((entry) => removal(context, entry, why, undefined)),
+      kept: [],
+      guard: undefined,
+    };
+  }
+  const gaps = new Map(deployment.gaps.map((gap) => [pairKey(gap.target, gap.component), gap.reason]));
+  const takers = new Map(
+    desired.map((item) => [pairKey(item.assignment.target, item.assignment.component), item]),
+  );
+  const result: Removals = { removals: [], kept: [], guard: undefined };
+  const empty = deployment.assignments.length === 0 && !deployment.allowEmpty;
+  const guarded = new Set<string>();
+  for (const entry of leftovers) {
+    const pair = pairKey(entry.targetName, entry.component);
+    const gap = gaps.get(pair);
+    if (deletingTargets.has(entry.targetUid)) {
+      result.removals.push(removal(context, entry, reason('TargetDeleting'), takers.get(pair)));
+    } else if (gap) {
+      result.kept.push({ entry, reason: gap });
+    } else if (empty) {
+      guarded.add(entry.targetName);
+      result.kept.push({ entry, reason: reason('EmptyDeployment') });
+    } else {
+      const replacedBy = takers.get(pair);
+      result.removals.push(removal(context, entry, reasonOf(context, entry, replacedBy), replacedBy));
+    }
+  }
+  if (guarded.size > 0) {
+    const where = [...guarded].sort().slice(0, 10).join(', ');
+    result.guard = reason('EmptyDeployment', `What is deployed on ${where} was left as it is.`);
+  }
+  return result;
+}
+
+function removal(
+  context: PlanContext,
+  entry: LedgerEntry,
+  why: Reason,
+  replacedBy: Desired | undefined,
+): Removal {
+  return { entry, reason: why, replacedBy, held: context.unavailable(entry.targetUid) };
+}
+
+function reasonOf(context: PlanContext, entry: LedgerEntry, replacedBy: Desired | undefined): Reason {
+  if (replacedBy) {
+    const { assignment, targetUid } = replacedBy;
+    if (targetUid !== entry.targetUid) {
+      return reason('TargetNoLongerMatches', `Target ${JSON.stringify(entry.targetName)} was made anew.`);
+    }
+    const moved = assignmentKey(assignment, targetUid) === ledgerKeyText(entry);
+    return reason(
+      'ProviderChanged',
+      moved
+        ? `Its scope changed from ${JSON.stringify(entry.scope)} to ${JSON.stringify(assignment.scope)}.`
+        : undefined,
+    );
+  }
+  const stillMatched = context.targets.get(entry.targetName)?.uid === entry.targetUid;
+  return reason(
+    stillMatched || !context.components.has(entry.component) ? 'Removed' : 'TargetNoLongerMatches',
+  );
+}

@@ -1,0 +1,115 @@
+import type { Action, Step } from '@symphony/model';
+import { isPlain, type Work, type WorkGraph } from './work.js';
+
+/** How far back an ancestor is looked for; where that is too short, a step more is opened, which is never wrong. */
+const SEARCH_LIMIT = 512;
+
+interface OpenStep {
+  step: Step;
+  number: number;
+  after: Set<OpenStep>;
+  /** Some of the steps that come before this one for sure. */
+  ancestors: Set<OpenStep>;
+}
+
+/**
+ * Puts actions that one provider call can carry out into one step. An action joins the last step of its (target, role,
+ * binding, scope, phase) if everything that it waits for is in that step or before it; else it opens a new one. So steps
+ * only ever wait for steps that were opened earlier. A removal never shares a step with what it requires: within one call
+ * nothing would keep it from going ahead after that failed.
+ */
+export function groupIntoSteps(graph: WorkGraph, actions: readonly Action[]): Step[] {
+  const stepOf: OpenStep[] = [];
+  const last = new Map<string, OpenStep>();
+  const firstOfRole = new Map<string, OpenStep>();
+  const barriers = new Map<string, ReadonlySet<OpenStep>>();
+  const opened: OpenStep[] = [];
+  const stepsOf = (indexes: readonly number[]): OpenStep[] => indexes.flatMap((index) => stepOf[index] ?? []);
+
+  for (const index of graph.order) {
+    const work = graph.work[index];
+    const action = actions[index];
+    if (!work || !action) continue;
+    const required = new Set(stepsOf(graph.requires[index] ?? []));
+    const before = new Set([...required, ...stepsOf(graph.follows[index] ?? [])]);
+    if (isPlain(work)) {
+      const known =
+        barriers.get(action.targetUid) ?? new Set(stepsOf(graph.appliesBefore.get(action.targetUid) ?? []));
+      barriers.set(action.targetUid, known);
+      for (const step of known) before.add(step);
+    }
+    const place = placeOf(work);
+    const key = JSON.stringify([action.targetUid, action.role, place.bindingHash, place.scope, work.phase]);
+    const candidate = last.get(key);
+    const own = work.phase === 'apply' || !candidate || !required.has(candidate);
+    if (candidate && own && [...before].every((step) => step === candidate || isBefore(step, candidate))) {
+      candidate.step.actions.push(action);
+      stepOf[index] = candidate;
+      continue;
+    }
+    const roleKey = JSON.stringify([action.targetUid, action.role]);
+    const first = work.phase === 'apply' ? firstOfRole.get(roleKey) : undefined;
+    // The first step of a role is the one that makes shared scaffolding; the others want it to be there.
+    if (first) before.add(first);
+    const step = openStep(opened.length, work, action, place, before, work.phase === 'apply' && !first);
+    if (step.step.isFirst) firstOfRole.set(roleKey, step);
+    opened.push(step);
+    last.set(key, step);
+    stepOf[index] = step;
+  }
+  return opened.map(({ step }) => step);
+}
+
+type Place = Pick<Step, 'binding' | 'bindingHash' | 'scope'>;
+
+function placeOf(work: Work): Place {
+  return work.phase === 'apply' ? work.item.assignment : work.removal.entry;
+}
+
+function openStep(
+  number: number,
+  work: Work,
+  action: Action,
+  place: Place,
+  after: Set<OpenStep>,
+  isFirst: boolean,
+): OpenStep {
+  const { target, targetUid, role } = action;
+  const { binding, bindingHash, scope } = place;
+  return {
+    number,
+    after,
+    ancestors: new Set(after),
+    step: {
+      id: `s${number + 1}`,
+      phase: work.phase,
+      target,
+      targetUid,
+      role,
+      binding,
+      bindingHash,
+      scope,
+      isFirst,
+      actions: [action],
+      after: [...after].map((step) => step.step.id),
+    },
+  };
+}
+
+function isBefore(early: OpenStep, late: OpenStep): boolean {
+  if (early.number >= late.number) return false;
+  if (late.ancestors.has(early)) return true;
+  const seen = new Set<OpenStep>();
+  const queue = [...late.after];
+  for (const step of queue) {
+    if (step.number < early.number || seen.has(step)) continue;
+    if (step === early || step.ancestors.has(early)) {
+      late.ancestors.add(early);
+      return true;
+    }
+    seen.add(step);
+    if (seen.size > SEARCH_LIMIT) return false;
+    queue.push(...step.after);
+  }
+  return false;
+}
