@@ -1,3 +1,4 @@
+import type { WakeHint } from './job-waker.js';
 import type { Claim, Fence, InlinePayload, LaneKey, LaneOrder, LaneView, RunOutcome } from './lanes.js';
 
 export interface ClaimRequest {
@@ -34,7 +35,7 @@ export interface LaneQuery {
  * claim that runs or makes the lane due again when that run ends; nothing is lost by a crash between any two calls.
  */
 export abstract class JobStore {
-  /** Folds orders into their lanes; one transaction. */
+  /** Folds orders into their lanes; one transaction. Orders of objects that do not exist any more are dropped. */
   abstract order(orders: readonly LaneOrder[]): Promise<void>;
 
   /**
@@ -52,11 +53,16 @@ export abstract class JobStore {
   abstract complete(claim: Claim, outcome: RunOutcome): Promise<CompleteResult>;
   /** Frees the lanes of workers whose lease ended more than the abort grace ago. @returns how many. */
   abstract takeOver(graceMs: number): Promise<number>;
+  /** Ends all workers but this one. Only where nobody else can have the store: on the embedded database. @returns how many lanes were freed. */
+  abstract retireOthers(worker: string): Promise<number>;
   /** Ends a worker: its lanes are due again at once. */
   abstract retire(worker: string): Promise<void>;
 
-  /** Milliseconds until the next lane is due, at most `capMs`. */
-  abstract nextDueMs(capMs: number): Promise<number>;
+  /**
+   * Milliseconds until the next lane is due, at most `capMs`.
+   * @param periodic false: periodic lanes do not count. Default true.
+   */
+  abstract nextDueMs(capMs: number, periodic?: boolean): Promise<number>;
   abstract find(key: LaneKey): Promise<LaneView | undefined>;
   abstract list(query: LaneQuery): Promise<{ items: LaneView[]; next?: string }>;
   /** True once the order with this number, or a later one of its lane, has run. */
@@ -64,6 +70,9 @@ export abstract class JobStore {
 
   /** Expands waiting fan-outs by one page. @returns false when none waits. */
   abstract expandFanOuts(pageSize: number): Promise<boolean>;
-  /** Calls back when another process changed lanes or fan-outs; coalesced, best effort. */
-  abstract onWake(listener: () => void): () => void;
+  /**
+   * Calls back when lanes or fan-outs changed: here at once, elsewhere coalesced; best effort.
+   * @returns a function that ends it
+   */
+  abstract onWake(listener: (hint: WakeHint) => void): () => void;
 }

@@ -30,7 +30,7 @@ const ORDER: Statement = {
     ordered_at = CASE WHEN l.due_at IS NULL OR l.order_seq = l.claimed_seq THEN now() ELSE l.ordered_at END,
     due_at     = least(l.due_at, excluded.due_at),
     attempts   = 0
-  RETURNING l.id, l.order_seq`,
+  RETURNING l.id, l.order_seq, l.xmax = 0 AS inserted`,
 };
 
 const INSERT_FAN_OUTS: Statement = {
@@ -46,10 +46,20 @@ const REMOVE: Statement = {
   text: `DELETE FROM lanes WHERE kind = $1 AND namespace = $2 AND name = $3`,
 };
 
+const DROP_STRAYS: Statement = {
+  name: 'lane_drop_strays',
+  text: `
+  DELETE FROM lanes AS l
+  WHERE l.id = ANY ($1::bigint[]) AND NOT l.inline
+    AND NOT EXISTS (SELECT FROM objects o WHERE (o.kind, o.namespace, o.name) = (l.kind, l.namespace, l.name))`,
+};
+
 export interface OrderedLane {
   id: string;
   /** Number of the order. */
   order_seq: string;
+  /** The lane did not exist before. */
+  inserted: boolean;
 }
 
 /**
@@ -70,6 +80,16 @@ export async function orderLanes(sql: Sql, orders: readonly LaneOrder[]): Promis
     folded.map((order) => order.actor ?? null),
     folded.map((order) => Math.max(0, order.delayMs ?? 0)),
   ]);
+}
+
+/**
+ * Orders objects that were read without a lock. One that was removed meanwhile took its lane along, and must not get
+ * another: whoever makes an object of that name anew would inherit a generation that is not its own.
+ */
+export async function orderUnlocked(tx: Sql, orders: readonly LaneOrder[]): Promise<void> {
+  const lanes = await orderLanes(tx, orders);
+  const inserted = lanes.filter((lane) => lane.inserted).map((lane) => lane.id);
+  if (inserted.length > 0) await tx.query(DROP_STRAYS, [inserted]);
 }
 
 /** Stores requests to order dependents, in the caller's transaction. Tell a `JobWaker` after the commit. */

@@ -1,0 +1,178 @@
+import { CAUSES, type Claim, type ClaimRequest } from '../../../../modules/queue/index.js';
+import type { Database, Statement } from '../../database/database.js';
+import { inlinePayloads } from './inline-payloads.js';
+
+const PERIODIC = CAUSES.indexOf('periodic');
+const FAIR_CAUSES = CAUSES.map((_, index) => index).filter((index) => index !== PERIODIC);
+
+/** The condition of the partial indexes, word for word: without it they cannot serve. */
+export const READY = `l.worker IS NULL AND l.due_at IS NOT NULL AND NOT l.suspended`;
+
+/** Namespaces that one claim looks at per cause; what lies beyond is found by the oldest-first claim. */
+const NAMESPACES_PER_CLAIM = 256;
+
+/**
+ * Where each claim begins, so that nothing starves: mostly with people, every fourth time with another cause, which
+ * leaves dependents an eighth, retries and periodic runs a sixteenth of the claims however many people's orders wait.
+ */
+const STARTS = [0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 3] as const;
+
+const RETURNING = `
+  RETURNING l.id, l.kind, l.namespace, l.name, l.inline, l.epoch, l.order_seq, l.generation, l.deleting, l.cause,
+            l.actor, l.attempts, l.last_hash, l.ordered_at, l.claimed_at`;
+
+/** FOR KEY SHARE: whoever declares this worker dead waits for the claim, and sees its lanes. */
+const ME = `me AS MATERIALIZED (SELECT id FROM workers WHERE id = $1 AND lease_until > now() FOR KEY SHARE)`;
+
+/** `id = ANY(ARRAY(...))` and not a join: a join may be planned as a hash over the whole table while it has no statistics. */
+const TAKE = `
+  UPDATE lanes AS l SET worker = $1, epoch = l.epoch + 1, claimed_seq = l.order_seq, claimed_at = now(), due_at = NULL
+  WHERE l.id = ANY (ARRAY(SELECT id FROM picked))`;
+
+/** Begins with `start`, then the others by urgency. UNION ALL is evaluated in order and only as far as LIMIT asks. */
+function causesFrom(start: number): number[] {
+  return [start, ...CAUSES.map((_, index) => index).filter((index) => index !== start)];
+}
+
+/** The oldest first, whatever the namespace. */
+function oldest(cause: number): string {
+  return `
+    SELECT o.id FROM (
+      SELECT l.id FROM lanes l
+      WHERE l.cause = ${cause} AND ${READY} AND l.due_at <= now()${cause === PERIODIC ? ' AND $3::boolean' : ''}
+      ORDER BY l.due_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS o`;
+}
+
+/** An equal share of the batch for each of the next namespaces that have something due. */
+function fair(cause: number): string {
+  return `
+    SELECT f.id FROM next_${cause} AS n CROSS JOIN LATERAL (
+      SELECT l.id FROM lanes l
+      WHERE l.cause = ${cause} AND ${READY} AND l.namespace = n.namespace AND l.due_at <= now()
+      ORDER BY l.due_at
+      LIMIT (SELECT ceil($2::float8 / greatest(1, max(found))) FROM next_${cause})
+      FOR UPDATE SKIP LOCKED) AS f
+    WHERE n.due`;
+}
+
+// Skips from namespace to namespace along the index: one probe each, which also tells its earliest due time.
+function namespacesAfter(cause: number): string {
+  const probe = (after: string) => `
+      SELECT l.namespace, l.due_at <= now() AS due FROM lanes l
+      WHERE l.cause = ${cause} AND ${READY} AND l.namespace > ${after}
+      ORDER BY l.namespace, l.due_at LIMIT 1`;
+  return `next_${cause} (namespace, due, found, steps) AS (
+    SELECT first.namespace, first.due, first.due::int, 1 FROM (${probe(`$${4 + cause}`)}) AS first
+    UNION ALL
+    SELECT p.namespace, p.due, n.found + p.due::int, n.steps + 1
+    FROM next_${cause} AS n CROSS JOIN LATERAL (${probe('n.namespace')}) AS p
+    WHERE n.found < $2 AND n.steps < ${NAMESPACES_PER_CLAIM})`;
+}
+
+function claimStatement(name: string, ctes: string[], arms: string[]): Statement {
+  return {
+    name,
+    text: `
+  WITH RECURSIVE ${[ME, ...ctes].join(',\n  ')},
+  picked AS MATERIALIZED (
+    SELECT p.id FROM me CROSS JOIN LATERAL (${arms.join('\n    UNION ALL')}) AS p LIMIT $2)
+  ${TAKE}${RETURNING}`,
+  };
+}
+
+/** By the cause that they begin with. $4, $5, $6: the namespace after which each cause goes on. */
+const FAIR: readonly Statement[] = CAUSES.map((_, start) =>
+  claimStatement(
+    `lane_claim_fair_${start}`,
+    FAIR_CAUSES.map(namespacesAfter),
+    causesFrom(start).map((cause) => (cause === PERIODIC ? oldest(cause) : fair(cause))),
+  ),
+);
+const OLDEST: readonly Statement[] = CAUSES.map((_, start) =>
+  claimStatement(`lane_claim_oldest_${start}`, [], causesFrom(start).map(oldest)),
+);
+
+/** The statements, for the test that looks at their plans. */
+export const CLAIM_STATEMENTS = { fair: FAIR, oldest: OLDEST };
+
+interface ClaimRow {
+  id: string;
+  kind: 'Target' | 'Instance';
+  namespace: string;
+  name: string;
+  inline: boolean;
+  epoch: string;
+  order_seq: string;
+  generation: string;
+  deleting: boolean;
+  cause: number;
+  actor: string | null;
+  attempts: number;
+  last_hash: string | null;
+  ordered_at: Date;
+  claimed_at: Date;
+}
+
+/**
+ * Takes due lanes for a worker: the most urgent cause first, inside a cause round robin over the namespaces. The turn is
+ * this process's own; several replicas are fair each by itself.
+ */
+export class LaneClaims {
+  readonly #cursors = CAUSES.map(() => '');
+  #turn = 0;
+
+  constructor(private readonly database: Database) {}
+
+  async claim({ worker, limit, periodic }: ClaimRequest): Promise<Claim[]> {
+    const start = STARTS[this.#turn++ % STARTS.length] ?? 0;
+    const rows = await this.#take(FAIR[start], [
+      worker,
+      limit,
+      periodic,
+      ...FAIR_CAUSES.map((cause) => this.#cursors[cause]),
+    ]);
+    this.#advance(rows, rows.length < limit);
+    if (rows.length < limit) {
+      // The end of the round, or more namespaces than one claim looks at: what is left goes by age.
+      rows.push(...(await this.#take(OLDEST[start], [worker, limit - rows.length, periodic])));
+    }
+    return this.#claimsOf(rows);
+  }
+
+  async #take(statement: Statement | undefined, values: unknown[]): Promise<ClaimRow[]> {
+    return statement ? this.database.query<ClaimRow>(statement, values) : [];
+  }
+
+  #advance(rows: readonly ClaimRow[], exhausted: boolean): void {
+    for (const cause of FAIR_CAUSES) {
+      if (exhausted) this.#cursors[cause] = '';
+      for (const row of rows) {
+        const cursor = this.#cursors[cause] ?? '';
+        if (row.cause === cause && !exhausted && row.namespace > cursor) this.#cursors[cause] = row.namespace;
+      }
+    }
+  }
+
+  async #claimsOf(rows: readonly ClaimRow[]): Promise<Claim[]> {
+    const payloads = await inlinePayloads(
+      this.database,
+      rows.filter((row) => row.inline).map((row) => row.id),
+    );
+    return rows.map((row) => ({
+      kind: row.kind,
+      namespace: row.namespace,
+      name: row.name,
+      fence: { laneId: row.id, epoch: Number(row.epoch) },
+      seq: row.order_seq,
+      generation: Number(row.generation),
+      action: row.deleting ? 'delete' : 'update',
+      cause: CAUSES[row.cause] ?? 'periodic',
+      actor: row.actor ?? undefined,
+      attempts: row.attempts,
+      lastHash: row.last_hash ?? undefined,
+      payload: payloads.get(row.id),
+      orderedAt: row.ordered_at.toISOString(),
+      claimedAt: row.claimed_at.toISOString(),
+    }));
+  }
+}

@@ -1,0 +1,92 @@
+import { ConflictError, InvalidInputError } from '@symphony/model';
+import type { InlinePayload, LaneOrder } from '../../../../modules/queue/index.js';
+import type { Database, Sql, Statement } from '../../database/database.js';
+import { orderLanes } from './orders.js';
+
+const READ: Statement = {
+  name: 'lane_payloads_read',
+  text: `SELECT lane_id, job_id, active_target, deployment FROM lane_payloads WHERE lane_id = ANY ($1::bigint[])`,
+};
+
+const JOB_ID: Statement = {
+  name: 'lane_payload_job_id',
+  text: `SELECT job_id FROM lane_payloads WHERE lane_id = $1`,
+};
+
+const WRITE: Statement = {
+  name: 'lane_payload_write',
+  text: `
+  INSERT INTO lane_payloads (lane_id, job_id, active_target, deployment) VALUES ($1, $2, $3, $4::jsonb)
+  ON CONFLICT (lane_id) DO UPDATE
+    SET job_id = excluded.job_id, active_target = excluded.active_target, deployment = excluded.deployment`,
+};
+
+const STORED: Statement = {
+  name: 'lane_stored_object',
+  text: `SELECT 1 AS found FROM objects WHERE kind = $1 AND namespace = $2 AND name = $3`,
+};
+
+/** Those of claimed lanes; read after the claim, so never older than the order that the claim covers. */
+export async function inlinePayloads(
+  database: Database,
+  laneIds: readonly string[],
+): Promise<Map<string, InlinePayload>> {
+  if (laneIds.length === 0) return new Map();
+  const rows = await database.query<{
+    lane_id: string;
+    job_id: string;
+    active_target: string | null;
+    deployment: unknown;
+  }>(READ, [laneIds]);
+  return new Map(
+    rows.map((row) => [
+      row.lane_id,
+      {
+        deployment: row.deployment,
+        jobId: row.job_id,
+        ...(row.active_target === null ? {} : { activeTarget: row.active_target }),
+      },
+    ]),
+  );
+}
+
+/**
+ * Orders a posted deployment in the caller's transaction. The lane is locked first; whoever creates the object meanwhile
+ * waits at the lane, and its order then replaces this one.
+ * @returns the number of the order
+ */
+export async function orderInlineLane(
+  tx: Sql,
+  order: LaneOrder & { payload: InlinePayload },
+): Promise<string> {
+  const [lane] = await orderLanes(tx, [order]);
+  if (!lane) throw new Error('an order returned no lane');
+  const stored = await tx.query(STORED, [order.kind, order.namespace, order.name]);
+  if (stored.length > 0) {
+    throw new ConflictError(
+      `The ${order.kind.toLowerCase()} ${order.name} is stored in namespace ${order.namespace}, so it cannot be ` +
+        'deployed by a posted deployment. Change the stored object, or post under another name.',
+      'StoredObjectExists',
+    );
+  }
+  const [previous] = await tx.query<{ job_id: string }>(JOB_ID, [lane.id]);
+  if (previous) refuseOlderJob(previous.job_id, order.payload.jobId);
+  const { deployment, jobId, activeTarget } = order.payload;
+  await tx.query(WRITE, [lane.id, jobId, activeTarget ?? null, JSON.stringify(deployment)]);
+  return lane.order_seq;
+}
+
+/** Symphony's rule: only when both are given must the new one be a number that is not lower. */
+function refuseOlderJob(before: string, after: string): void {
+  if (before === '' || after === '') return;
+  const path = 'jobID';
+  if (!/^-?\d+$/.test(after)) {
+    const message = 'must be a decimal number';
+    throw new InvalidInputError(`The job id ${JSON.stringify(after)} ${message}.`, [{ path, message }]);
+  }
+  if (!/^-?\d+$/.test(before) || BigInt(after) >= BigInt(before)) return;
+  const message = `must be ${before} or greater, the newest that was accepted`;
+  throw new InvalidInputError(`The job id ${after} is older than one before: it ${message}.`, [
+    { path, message },
+  ]);
+}

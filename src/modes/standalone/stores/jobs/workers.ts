@@ -1,0 +1,87 @@
+import { LeaseLostError, type Heartbeat } from '../../../../modules/queue/index.js';
+import type { Database, Sql, Statement } from '../../database/database.js';
+
+const REGISTER: Statement = {
+  name: 'worker_register',
+  text: `
+  INSERT INTO workers (id, lease_until) VALUES ($1, now() + $2 * interval '1 ms')`,
+};
+
+const RENEW: Statement = {
+  name: 'worker_renew',
+  text: `
+  UPDATE workers SET lease_until = now() + $2 * interval '1 ms' WHERE id = $1 AND lease_until > now() RETURNING id`,
+};
+
+const SUPERSEDED: Statement = {
+  name: 'worker_superseded',
+  text: `SELECT l.id, l.epoch FROM lanes l WHERE l.worker = $1 AND l.order_seq > l.claimed_seq`,
+};
+
+// Deleting the row waits for a claim under way (claims.ts holds it FOR KEY SHARE). The lanes are freed by a second
+// statement, because the first does not see what was committed after it began.
+const BURY: Statement = {
+  name: 'worker_bury',
+  text: `
+  DELETE FROM workers WHERE id IN (
+    SELECT id FROM workers WHERE lease_until < now() - $1 * interval '1 ms' ORDER BY id FOR UPDATE SKIP LOCKED)
+  RETURNING id`,
+};
+const BURY_OTHERS: Statement = {
+  name: 'worker_bury_others',
+  text: `DELETE FROM workers WHERE id <> $1 RETURNING id`,
+};
+const BURY_ONE: Statement = {
+  name: 'worker_bury_one',
+  text: `DELETE FROM workers WHERE id = $1 RETURNING id`,
+};
+
+// What the lane ran is due again at once, with the cause that it had; the next claim gets a new epoch.
+const FREE: Statement = {
+  name: 'worker_free_lanes',
+  text: `
+  WITH held AS MATERIALIZED (
+    SELECT l.id FROM lanes l WHERE l.worker = ANY ($1::text[])
+    ORDER BY l.kind, l.namespace, l.name FOR UPDATE)
+  UPDATE lanes AS l SET worker = NULL, claimed_at = NULL, due_at = now()
+  WHERE l.id = ANY (ARRAY(SELECT id FROM held))
+  RETURNING l.id`,
+};
+
+/** The workers' leases. */
+export class Workers {
+  constructor(private readonly database: Database) {}
+
+  async register(worker: string, leaseMs: number): Promise<void> {
+    await this.database.query(REGISTER, [worker, leaseMs]);
+  }
+
+  async heartbeat(worker: string, leaseMs: number): Promise<Heartbeat> {
+    const renewed = await this.database.query(RENEW, [worker, leaseMs]);
+    if (renewed.length === 0) throw new LeaseLostError();
+    const rows = await this.database.query<{ id: string; epoch: string }>(SUPERSEDED, [worker]);
+    return { superseded: rows.map((row) => ({ laneId: row.id, epoch: Number(row.epoch) })) };
+  }
+
+  /** @returns how many lanes were freed */
+  takeOver(graceMs: number): Promise<number> {
+    return this.#bury((tx) => tx.query<{ id: string }>(BURY, [graceMs]));
+  }
+
+  retireOthers(worker: string): Promise<number> {
+    return this.#bury((tx) => tx.query<{ id: string }>(BURY_OTHERS, [worker]));
+  }
+
+  retire(worker: string): Promise<number> {
+    return this.#bury((tx) => tx.query<{ id: string }>(BURY_ONE, [worker]));
+  }
+
+  #bury(bury: (tx: Sql) => Promise<{ id: string }[]>): Promise<number> {
+    return this.database.transaction(async (tx) => {
+      const buried = await bury(tx);
+      if (buried.length === 0) return 0;
+      const freed = await tx.query(FREE, [buried.map((worker) => worker.id)]);
+      return freed.length;
+    });
+  }
+}
