@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chooseAccount, ownName } from '../../src/modes/standalone/embedded/account.js';
 import { findBinaries } from '../../src/modes/standalone/embedded/binaries.js';
 import { createCluster, setPassword, writeAccessRules } from '../../src/modes/standalone/embedded/cluster.js';
+import { freePort } from '../../src/modes/standalone/embedded/free-port.js';
 import { launchPostgres, type Log } from '../../src/modes/standalone/embedded/postgres-process.js';
 
 export interface TestServer {
@@ -73,17 +73,4 @@ export async function startTestServer(major?: string): Promise<TestServer> {
       await rm(root, { recursive: true, force: true });
     },
   };
-}
-
-/** A TCP port on loopback that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

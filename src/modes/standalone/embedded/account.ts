@@ -15,10 +15,11 @@ export interface Account {
 const FOR_ROOT = ['postgres', 'nobody'];
 
 /**
- * The account that PostgreSQL runs as: our own, or, as root, the first of `postgres` and `nobody` that exists.
- * No account is ever created: /etc/passwd is only read.
+ * The account that PostgreSQL runs as: our own, or, as root, the owner of the cluster, else the first of `postgres`
+ * and `nobody` that exists. No account is ever created: /etc/passwd is only read.
+ * @param owner user id of the owner of the cluster's files, when there is one
  */
-export async function chooseAccount(): Promise<Account> {
+export async function chooseAccount(owner?: number): Promise<Account> {
   if (process.platform === 'win32') {
     throw new EmbeddedDatabaseError(
       'The embedded database does not run on Windows yet: use WSL, or give a PostgreSQL server with --database-url.',
@@ -35,10 +36,13 @@ export async function chooseAccount(): Promise<Account> {
     );
   }
   const entries = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
-  for (const name of FOR_ROOT) {
-    const entry = entries.find((fields) => fields[0] === name);
-    const found = { name, uid: Number(entry?.[2]), gid: Number(entry?.[3]), dropped: true };
-    if (entry && found.uid > 0 && Number.isInteger(found.gid)) return found;
+  const wanted = [
+    entries.find((fields) => owner !== undefined && Number(fields[2]) === owner),
+    ...FOR_ROOT.map((name) => entries.find((fields) => fields[0] === name)),
+  ];
+  for (const [name, , uid, gid] of wanted.flatMap((entry) => (entry ? [entry] : []))) {
+    const found = { name: name ?? '', uid: Number(uid), gid: Number(gid), dropped: true };
+    if (found.uid > 0 && found.gid > 0) return found;
   }
   throw new EmbeddedDatabaseError(
     'PostgreSQL refuses to run as root, and this machine has neither a user "postgres" nor a user "nobody" to run it as: start the engine as a normal user, or give a PostgreSQL server with --database-url.',

@@ -20,9 +20,13 @@ postgres=$!
 (
   trap - HUP INT TERM
   read -r line <&4
-  kill -INT "$postgres"; sleep 10
-  kill -QUIT "$postgres"; sleep 5
-  kill -KILL "$postgres"
+  for signal in INT QUIT KILL; do
+    kill -"$signal" "$postgres" || exit
+    for second in 1 2 3 4 5 6 7 8; do
+      sleep 1
+      kill -0 "$postgres" || exit
+    done
+  done
 ) >/dev/null 2>&1 &
 guard=$!
 exec 4<&-

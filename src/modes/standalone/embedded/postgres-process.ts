@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account } from './account.js';
 import type { Binaries } from './binaries.js';
 import { EmbeddedDatabaseError } from './errors.js';
@@ -47,7 +47,7 @@ export async function launchPostgres(options: LaunchOptions): Promise<PostgresPr
   const settings = Object.entries(options.settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const command = [binaries.postgres, '-D', clusterPath(account, cluster), ...settings];
   const child = withClusterOpen(cluster, (fourth) =>
-    spawn('/bin/sh', ['-c', GUARD_SCRIPT, 'sh', ...command], {
+    spawn('/bin/sh', ['-c', GUARD_SCRIPT, 'database-guard', ...command], {
       ...identityOf(account),
       cwd: '/',
       env: cleanEnvironment(),
@@ -72,17 +72,21 @@ export async function launchPostgres(options: LaunchOptions): Promise<PostgresPr
   const exited = new Promise<{ code: number | null; lastLines: string }>((resolve) => {
     child.once('error', (error) => resolve({ code: null, lastLines: error.message }));
     // Not 'close': a child of a killed postmaster may hold the pipe open for a moment longer.
-    child.once('exit', (code) => setImmediate(() => resolve({ code, lastLines: lines.join('\n') })));
+    child.once('exit', (code) => {
+      // Should only the shell have been killed, this makes the guard end the server.
+      child.stdin?.destroy();
+      setImmediate(() => resolve({ code, lastLines: lines.join('\n') }));
+    });
   });
   const server: PostgresProcess = {
     exited,
     async stop() {
       child.stdin?.end();
-      const timer = AbortSignal.timeout(GUARD_STOP_MS);
-      const late = once(timer, 'abort').then(() => {
-        throw new EmbeddedDatabaseError('The embedded database did not end in time.');
-      });
-      await Promise.race([exited, late]);
+      const waiting = new AbortController();
+      const late = sleep(GUARD_STOP_MS, 'late', { signal: waiting.signal }).catch(() => 'ended');
+      const outcome = await Promise.race([exited, late]);
+      waiting.abort();
+      if (outcome === 'late') throw new EmbeddedDatabaseError('The embedded database did not end in time.');
     },
   };
 

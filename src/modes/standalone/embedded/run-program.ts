@@ -65,6 +65,9 @@ export function runProgram(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<ProgramResult> {
+  // Not spawn's own time-out: its timer outlives a program that cannot be started, and holds up the process.
+  const late = AbortSignal.timeout(options.timeoutMs ?? 60_000);
+  const deadline = options.signal ? AbortSignal.any([late, options.signal]) : late;
   return new Promise((resolve, reject) => {
     const child = withClusterOpen(options.cluster, (fourth) =>
       spawn(file, args, {
@@ -72,9 +75,8 @@ export function runProgram(
         cwd: '/',
         env: cleanEnvironment(),
         stdio: ['pipe', 'pipe', 'pipe', fourth],
-        timeout: options.timeoutMs ?? 60_000,
         killSignal: 'SIGKILL',
-        signal: options.signal,
+        signal: deadline,
       }),
     );
     let output = '';
