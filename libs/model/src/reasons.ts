@@ -29,9 +29,11 @@ export const REASONS = {
   ValidationFailed:
     'The provider refuses the component as it is. Correct the property that the message names.',
   // of targets and steps
+  ValueUnavailable: 'A configuration or secret could not be read. It is tried again.',
   ObservationFailed: 'The target could not be read, so nothing was changed there. It is tried again.',
   ProviderFailed: 'The provider reported a failure. It is tried again.',
   ProviderTimeout: 'The provider did not answer in time. It is tried again.',
+  TargetBusy: 'Another call to the target takes long; this run did not wait for it. It is tried again.',
   TargetUnavailable: 'The target failed repeatedly and is left alone until a probe succeeds.',
   DependencyFailed: 'Something this component depends on is not there yet.',
   OwnedByOther:

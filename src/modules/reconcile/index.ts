@@ -1,0 +1,5 @@
+export * from './ledger.js';
+export * from './progress.js';
+export * from './reconcile.module.js';
+export * from './reconciler.js';
+export * from './step-executor.js';

@@ -1,0 +1,105 @@
+import { Injectable } from '@nestjs/common';
+import {
+  instanceNameOf,
+  reason,
+  UnavailableError,
+  type ComponentSpec,
+  type Deployment,
+  type SummarySpec,
+} from '@symphony/model';
+import { generateInline } from '@symphony/planning';
+import { JobStore, JobWaker, SummaryStore, type LaneOrder } from '../queue/index.js';
+import { DesiredStateReader, RunPlanner } from '../solution/index.js';
+import { blockedSummary } from './report.js';
+import { inlineSummaryKey } from './subject.js';
+
+export interface InlineRequest {
+  /** Decoded body. */
+  body: unknown;
+  namespace?: string;
+  removal: boolean;
+  activeTarget?: string;
+  actor: string;
+}
+
+/** A route waits at most this long for its run; the run goes on all the same. */
+const WAIT_MS = 15 * 60_000;
+/** Covers a wake-up that got lost, and runs on other replicas. */
+const LOOK_EVERY_MS = 1_000;
+const OBSERVE_DEADLINE_MS = 60_000;
+
+/** Posted deployments: orders on the lane of (namespace, instance name), waited for. */
+@Injectable()
+export class InlineService {
+  constructor(
+    private readonly jobs: JobStore,
+    private readonly waker: JobWaker,
+    private readonly summaries: SummaryStore,
+    private readonly reader: DesiredStateReader,
+    private readonly planner: RunPlanner,
+  ) {}
+
+  /**
+   * Orders the deployment and waits for its run.
+   * @throws InvalidInputError, ConflictError (a stored instance has that name), UnavailableError when the wait gets too long.
+   */
+  async reconcile(request: InlineRequest): Promise<SummarySpec> {
+    const deployment = this.#generate(request);
+    const { namespace } = deployment.owner;
+    const name = instanceNameOf(deployment.owner);
+    const order: LaneOrder & { payload: NonNullable<LaneOrder['payload']> } = {
+      kind: 'Instance',
+      namespace,
+      name,
+      generation: wholeOf(deployment.generation),
+      action: request.removal ? 'delete' : 'update',
+      cause: 'person',
+      actor: request.actor,
+      payload: {
+        deployment: request.body,
+        jobId: deployment.jobId,
+        ...(request.activeTarget === undefined ? {} : { activeTarget: request.activeTarget }),
+      },
+    };
+    const seq = await this.jobs.orderInline(order);
+    await this.#awaitRun(order, seq);
+    const key = inlineSummaryKey(deployment.instance.metadata, name);
+    const result = await this.summaries.get(namespace, key);
+    return result?.summary ?? blockedSummary(reason('Interrupted'), request.removal, deployment.jobId);
+  }
+
+  /** What the providers report for the deployment now. */
+  async observe(request: InlineRequest): Promise<ComponentSpec[]> {
+    const deployment = this.#generate(request);
+    const uids = deployment.targets.map((target) => target.uid);
+    const { ledger } = await this.reader.readInline(deployment.owner.uid, uids);
+    return this.planner.observe(deployment, ledger, AbortSignal.timeout(OBSERVE_DEADLINE_MS));
+  }
+
+  #generate(request: InlineRequest): Deployment {
+    return generateInline({
+      wire: request.body,
+      removal: request.removal,
+      ...(request.namespace === undefined ? {} : { namespace: request.namespace }),
+      ...(request.activeTarget === undefined ? {} : { activeTarget: request.activeTarget }),
+    });
+  }
+
+  async #awaitRun(key: LaneOrder, seq: string): Promise<void> {
+    const deadline = performance.now() + WAIT_MS;
+    while (!(await this.jobs.isDone(key, seq))) {
+      if (performance.now() > deadline) {
+        throw new UnavailableError(
+          `The run of ${key.name} takes longer than ${WAIT_MS / 60_000} minutes; it goes on. Ask GET /v1alpha2/solution/queue?instance=${key.name} for its outcome.`,
+          'RunStillGoing',
+        );
+      }
+      await this.waker.nextFinished(LOOK_EVERY_MS);
+    }
+  }
+}
+
+function wholeOf(text: string): number {
+  const value = Number(text);
+  return Number.isSafeInteger(value) && value >= 0 ? value : 0;
+}

@@ -1,0 +1,70 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import type { IntervalDefaults } from '@symphony/model';
+import { JobStore, RunHandler } from '../queue/index.js';
+import { DesiredStateReader, ProviderCalls, RunPlanner, TargetHealth } from '../solution/index.js';
+import { InlineController } from './inline.controller.js';
+import { InlineService } from './inline.service.js';
+import { Ledger } from './ledger.js';
+import { ProgressStore } from './progress.js';
+import { Reconciler } from './reconciler.js';
+import { StepExecutor } from './step-executor.js';
+
+export interface ReconcileOptions {
+  intervals: IntervalDefaults;
+  /** Steps that one run carries out at once. */
+  stepsAtOnce: number;
+}
+
+/** Carries plans out. */
+@Module({})
+export class ReconcileModule {
+  static forRoot(options: ReconcileOptions, imports: NonNullable<DynamicModule['imports']>): DynamicModule {
+    return {
+      module: ReconcileModule,
+      global: true,
+      imports,
+      controllers: [InlineController],
+      providers: [
+        InlineService,
+        {
+          provide: StepExecutor,
+          useFactory: (planner: RunPlanner, calls: ProviderCalls, ledger: Ledger) =>
+            new StepExecutor(planner, calls, ledger, { stepsAtOnce: options.stepsAtOnce }),
+          inject: [RunPlanner, ProviderCalls, Ledger],
+        },
+        {
+          provide: RunHandler,
+          useFactory: (
+            reader: DesiredStateReader,
+            planner: RunPlanner,
+            executor: StepExecutor,
+            ledger: Ledger,
+            health: TargetHealth,
+            progress: ProgressStore,
+            jobs: JobStore,
+          ) =>
+            new Reconciler({
+              reader,
+              planner,
+              executor,
+              ledger,
+              health,
+              progress,
+              jobs,
+              intervals: options.intervals,
+            }),
+          inject: [
+            DesiredStateReader,
+            RunPlanner,
+            StepExecutor,
+            Ledger,
+            TargetHealth,
+            ProgressStore,
+            JobStore,
+          ],
+        },
+      ],
+      exports: [RunHandler],
+    };
+  }
+}

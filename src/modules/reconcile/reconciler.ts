@@ -1,0 +1,234 @@
+import { randomUUID } from 'node:crypto';
+import { ExpressionError } from '@symphony/expressions';
+import {
+  intervalOf,
+  reason,
+  retryOf,
+  type IntervalDefaults,
+  type Reason,
+  type StoredObject,
+} from '@symphony/model';
+import { DeploymentError, generateForInstance } from '@symphony/planning';
+import {
+  RunHandler,
+  type Claim,
+  type JobStore,
+  type LaneOrder,
+  type RunControl,
+  type RunOutcome,
+} from '../queue/index.js';
+import type { DesiredStateReader, PlannedRun, RunPlanner, TargetHealth } from '../solution/index.js';
+import type { Ledger } from './ledger.js';
+import { ProgressSession, type ProgressOptions, type ProgressStore } from './progress.js';
+import { blockedSummary, reportOf } from './report.js';
+import {
+  blockedOutcome,
+  inUseOutcome,
+  madeWayOutcome,
+  progressStatus,
+  removedOutcome,
+  succeededOutcome,
+  troubledOutcome,
+  unchangedOutcome,
+  yieldedOutcome,
+  type FinishedRun,
+  type RunIdentity,
+} from './run-ending.js';
+import type { Execution, StepExecutor } from './step-executor.js';
+import { inlineSubject, storedSubject, type Subject } from './subject.js';
+
+export interface ReconcilerParts {
+  reader: DesiredStateReader;
+  planner: RunPlanner;
+  executor: StepExecutor;
+  ledger: Ledger;
+  health: TargetHealth;
+  progress: ProgressStore;
+  /** Orders the lanes of targets that a run moved away from. */
+  jobs: Pick<JobStore, 'order'>;
+  intervals: IntervalDefaults;
+  progressOptions?: Partial<ProgressOptions>;
+}
+
+const NOTHING_DONE: Execution = { outcomes: new Map(), steps: [] };
+
+/** Runs lanes: reads what is wanted, plans, carries out, reports. See docs/architecture.md, "The way of a run". */
+export class Reconciler extends RunHandler {
+  constructor(private readonly parts: ReconcilerParts) {
+    super();
+  }
+
+  override async run(claim: Claim, control: RunControl): Promise<RunOutcome> {
+    const { reader, planner } = this.parts;
+    const identity: RunIdentity = { runId: randomUUID(), startedAt: new Date().toISOString(), claim };
+    const subject = claim.payload
+      ? await inlineSubject(reader, claim, claim.payload, control)
+      : await storedSubject(reader, claim, control);
+    // The record is gone already: the lane has nothing left to do.
+    if (!subject) return { result: 'removed', reason: reason('Succeeded') };
+
+    const progress = new ProgressSession(this.parts.progress, claim, this.parts.progressOptions);
+    try {
+      let planned: PlannedRun | undefined;
+      try {
+        planned = await planner.prepare(subject.request);
+      } catch (error) {
+        return await this.#blocked(identity, subject, reasonOf(error, control), control);
+      }
+      if (!planned) return unchangedOutcome(subject, this.#nextRunMs(subject));
+      const execution = await this.#execute(identity, subject, planned, control, progress);
+      await progress.end();
+      const finished: FinishedRun = {
+        identity,
+        subject,
+        planned,
+        execution,
+        report: reportOf(planned, execution),
+      };
+      return await this.#conclude(finished, control);
+    } finally {
+      await progress.end();
+    }
+  }
+
+  async #execute(
+    identity: RunIdentity,
+    subject: Subject,
+    planned: PlannedRun,
+    control: RunControl,
+    progress: ProgressSession,
+  ): Promise<Execution> {
+    if (planned.plan.steps.length === 0) return NOTHING_DONE;
+    const show = (soFar: Execution): void =>
+      progress.update(() => {
+        subject.progressShown = () => true;
+        const { summary } = reportOf(planned, soFar);
+        const total =
+          planned.plan.kept.length + planned.plan.steps.reduce((sum, step) => sum + step.actions.length, 0);
+        const running = { ...summary, plannedDeployment: total, allAssignedDeployed: false, skipped: false };
+        return {
+          status: progressStatus(identity, subject, running),
+          summaryKey: subject.summaryKey,
+          generation: subject.generation,
+          summary: running,
+        };
+      });
+    show(NOTHING_DONE);
+    return this.parts.executor.execute(planned, identity.claim.fence, control, show);
+  }
+
+  async #conclude(run: FinishedRun, control: RunControl): Promise<RunOutcome> {
+    const { subject, report, planned, execution } = run;
+    const retryAfterMs = await this.#tellHealth(subject, planned, execution);
+    await this.#wakeDeletingTargets(subject, execution);
+    if (report.interrupted && (control.superseded.aborted || control.stop.aborted))
+      return yieldedOutcome(run);
+    const nextRunMs = this.#nextRunMs(subject);
+    if (report.trouble) return troubledOutcome(run, report.trouble, { retryAfterMs, nextRunMs });
+    if (subject.object?.deletionTimestamp === undefined) return succeededOutcome(run, nextRunMs);
+    const users = await this.#usersOf(subject.object);
+    return users === undefined ? removedOutcome(run) : inUseOutcome(run, users);
+  }
+
+  /** A run that could not plan. What is on targets under deletion has to go all the same. */
+  async #blocked(
+    identity: RunIdentity,
+    subject: Subject,
+    why: Reason,
+    control: RunControl,
+  ): Promise<RunOutcome> {
+    if (why.code === 'Interrupted') return madeWayOutcome(why);
+    await this.#evacuate(identity, subject, control);
+    const summary = blockedSummary(why, subject.removal, subject.jobId);
+    const waits = retryOf(why.code) === 'wait-for-change';
+    const next = waits ? { nextRunMs: this.#nextRunMs(subject) } : {};
+    return blockedOutcome(identity, subject, why, summary, waits ? 'waiting' : 'retry', next);
+  }
+
+  /** Removes what is on targets that are being deleted, where the rest of the deployment cannot be built. */
+  async #evacuate(identity: RunIdentity, subject: Subject, control: RunControl): Promise<void> {
+    const { object, request } = subject;
+    const ledger = request.ledger.filter((entry) => request.deletingTargets.has(entry.targetUid));
+    if (object?.kind !== 'Instance' || ledger.length === 0) return;
+    const instance = object as StoredObject<'Instance'>;
+    const planned = await this.parts.planner.prepare({
+      ...request,
+      ledger,
+      skipWhen: undefined,
+      generate: () =>
+        generateForInstance({
+          instance: { ...instance, spec: { ...instance.spec, activeState: 'inactive' } },
+          solution: undefined,
+          targets: subject.snapshot.targets,
+          jobId: subject.jobId,
+        }),
+    });
+    if (!planned) return;
+    const execution = await this.parts.executor.execute(
+      planned,
+      identity.claim.fence,
+      control,
+      () => undefined,
+    );
+    await this.#tellHealth(subject, planned, execution);
+    await this.#wakeDeletingTargets(subject, execution);
+  }
+
+  #nextRunMs({ object }: Subject): number | undefined {
+    if (!object || object.deletionTimestamp) return undefined;
+    return intervalOf(object.spec.reconciliationPolicy, this.parts.intervals);
+  }
+
+  /** Opens the breaker of targets that did not answer, and closes it for those that are well again. */
+  async #tellHealth(subject: Subject, run: PlannedRun, execution: Execution): Promise<number | undefined> {
+    const waits = [...run.troubled.values()].flatMap(({ retryMs }) =>
+      retryMs === undefined ? [] : [retryMs],
+    );
+    const hung = new Map<string, Reason>();
+    for (const { action, reason: why } of execution.outcomes.values()) {
+      if (why.code === 'ProviderTimeout') hung.set(action.targetUid, why);
+    }
+    for (const [targetUid, why] of hung) {
+      const retryMs = await this.parts.health.failed(targetUid, why);
+      if (retryMs !== undefined) waits.push(retryMs);
+    }
+    for (const { targetUid } of subject.snapshot.unhealthy) {
+      if (!hung.has(targetUid) && !run.troubled.has(targetUid)) await this.parts.health.recovered(targetUid);
+    }
+    return waits.length > 0 ? Math.min(...waits) : undefined;
+  }
+
+  /** A target under deletion waits for its last component to go; whoever removed one tells it. */
+  async #wakeDeletingTargets(subject: Subject, execution: Execution): Promise<void> {
+    const left = new Set<string>();
+    for (const { action, state } of execution.outcomes.values()) {
+      if (action.kind === 'delete' && state === 'ok') left.add(action.targetUid);
+    }
+    const orders = subject.snapshot.targets
+      .filter(
+        (target) => target.deletionTimestamp && left.has(target.uid) && target.uid !== subject.object?.uid,
+      )
+      .map(({ namespace, name, generation }): LaneOrder => {
+        return { kind: 'Target', namespace, name, generation, action: 'delete', cause: 'dependent' };
+      });
+    if (orders.length > 0) await this.parts.jobs.order(orders);
+  }
+
+  async #usersOf(object: StoredObject): Promise<string | undefined> {
+    if (object.kind !== 'Target') return undefined;
+    const { total, owners } = await this.parts.ledger.ownersOn(object.uid, 10);
+    if (total === 0) return undefined;
+    return owners.map((owner) => `${owner.kind} ${owner.namespace}/${owner.name}`).join(', ');
+  }
+}
+
+/** Why there is no plan. What is nobody's fault but ours goes on as an error. */
+function reasonOf(error: unknown, control: RunControl): Reason {
+  if (control.stop.aborted) return reason('Interrupted');
+  if (error instanceof DeploymentError) return { code: error.reason, message: error.message };
+  if (error instanceof ExpressionError) {
+    const code = error.code === 'ExpressionLookupFailed' ? 'ValueUnavailable' : 'ExpressionFailed';
+    return reason(code, `${error.message}.`);
+  }
+  throw error;
+}

@@ -1,0 +1,212 @@
+import {
+  reason,
+  REASONS,
+  type ObjectStatus,
+  type Reason,
+  type ReasonCode,
+  type StatusWord,
+  type SummarySpec,
+} from '@symphony/model';
+import type { Claim, RunOutcome, RunRecord, RunResult, SummaryWrite } from '../queue/index.js';
+import type { PlannedRun } from '../solution/index.js';
+import { redactedDeep } from './redacted.js';
+import { recordedSteps, type RunReport } from './report.js';
+import { sameStatus, statusOf } from './status.js';
+import type { Execution } from './step-executor.js';
+import type { Subject } from './subject.js';
+
+/** Which run, since when. */
+export interface RunIdentity {
+  runId: string;
+  startedAt: string;
+  claim: Claim;
+}
+
+/** All that is known at the end of a run that had a plan. */
+export interface FinishedRun {
+  identity: RunIdentity;
+  subject: Subject;
+  planned: PlannedRun;
+  execution: Execution;
+  report: RunReport;
+}
+
+export interface NextRun {
+  /** Until the next periodic run. */
+  nextRunMs?: number;
+  /** Earliest retry. */
+  retryAfterMs?: number;
+}
+
+/** How long a target under deletion waits before it looks by itself whether it is free; whoever leaves it tells it sooner. */
+const IN_USE_RETRY_MS = 30_000;
+
+/** The outcome of a run without anything to do, known before any target was asked. */
+export function unchangedOutcome(subject: Subject, nextRunMs: number | undefined): RunOutcome {
+  // The hash is that of the last success, which is what "unchanged" means.
+  return { result: 'succeeded', reason: reason('UpToDate'), nextRunMs, deploymentHash: subject.lastHash };
+}
+
+export function madeWayOutcome(why: Reason): RunOutcome {
+  return { result: 'yielded', reason: why };
+}
+
+/** A run that could not even plan. Nothing was touched. */
+export function blockedOutcome(
+  identity: RunIdentity,
+  subject: Subject,
+  why: Reason,
+  summary: SummarySpec,
+  result: RunResult,
+  next: NextRun,
+): RunOutcome {
+  return {
+    result,
+    reason: why,
+    ...next,
+    ...statusWrite(identity, subject, 'Failed', why, summary),
+    summary: summaryWrite(subject, summary, ''),
+    record: recordOf(identity, subject, result, why, []),
+  };
+}
+
+/** The run made way for a newer order, or for the end of the engine. */
+export function yieldedOutcome(run: FinishedRun): RunOutcome {
+  const why = reason('Superseded');
+  const worthKeeping = run.report.didSomething;
+  return {
+    result: 'yielded',
+    reason: why,
+    ...(worthKeeping ? { record: recordOfFinished(run, 'yielded', why) } : {}),
+  };
+}
+
+export function troubledOutcome(run: FinishedRun, trouble: Reason, next: NextRun): RunOutcome {
+  const deleting = run.subject.object?.deletionTimestamp !== undefined;
+  const waits = run.report.waits && !deleting;
+  const result: RunResult = waits ? 'waiting' : 'retry';
+  return finished(run, result, 'Failed', redactedDeep(trouble, run.planned.values.redact), {
+    nextRunMs: waits ? next.nextRunMs : undefined,
+    retryAfterMs: next.retryAfterMs,
+  });
+}
+
+export function inUseOutcome(run: FinishedRun, users: string): RunOutcome {
+  const why = reason('TargetInUse', `Used by ${users}.`);
+  return finished(run, 'retry', 'Deleting', why, { retryAfterMs: IN_USE_RETRY_MS });
+}
+
+export function removedOutcome(run: FinishedRun): RunOutcome {
+  return { ...finished(run, 'removed', 'Succeeded', reason('Succeeded'), {}), status: undefined };
+}
+
+export function succeededOutcome(run: FinishedRun, nextRunMs: number | undefined): RunOutcome {
+  const { deployment } = run.planned;
+  const code: ReasonCode = deployment.dryRun
+    ? 'DryRun'
+    : deployment.removalReason === 'Inactive'
+      ? 'Inactive'
+      : 'Succeeded';
+  const quiet = run.identity.claim.cause === 'periodic' && !run.report.didSomething;
+  const outcome = finished(run, 'succeeded', 'Succeeded', reason(code), { nextRunMs });
+  outcome.deploymentHash = deployment.hash;
+  if (!quiet) return outcome;
+  // A periodic look that found everything in place leaves no trace but the lane's next due time.
+  return outcome.status ? outcome : { ...outcome, summary: undefined, record: undefined };
+}
+
+/** The status while a run is under way. */
+export function progressStatus(
+  identity: RunIdentity,
+  subject: Subject,
+  summary: SummarySpec,
+): ObjectStatus | undefined {
+  if (!subject.object) return undefined;
+  const deleting = subject.object.deletionTimestamp !== undefined;
+  return statusOf({
+    generation: subject.object.generation,
+    operationId: identity.runId,
+    word: deleting ? 'Deleting' : 'Reconciling',
+    reason: reason(deleting ? 'Deleting' : 'Reconciling'),
+    summary,
+    previous: subject.object.status.engine,
+    now: new Date().toISOString(),
+  });
+}
+
+function finished(
+  run: FinishedRun,
+  result: RunResult,
+  word: StatusWord,
+  why: Reason,
+  next: NextRun,
+): RunOutcome {
+  const { identity, subject, planned, report } = run;
+  const clean = redactedDeep(report, planned.values.redact);
+  return {
+    result,
+    reason: why,
+    ...next,
+    ...statusWrite(identity, subject, word, why, clean.summary, clean),
+    summary: summaryWrite(subject, clean.summary, planned.deployment.postedHash ?? planned.deployment.hash),
+    record: recordOfFinished(run, result, why),
+  };
+}
+
+function statusWrite(
+  identity: RunIdentity,
+  subject: Subject,
+  word: StatusWord,
+  why: Reason,
+  summary: SummarySpec,
+  report?: RunReport,
+): { status?: ObjectStatus } {
+  const { object } = subject;
+  if (!object) return {};
+  const previous = object.status.engine;
+  const status = statusOf({
+    generation: object.generation,
+    operationId: identity.runId,
+    word,
+    reason: why,
+    summary,
+    components: report?.components,
+    previous,
+    now: new Date().toISOString(),
+  });
+  return subject.progressShown() || !sameStatus(previous, status) ? { status } : {};
+}
+
+function summaryWrite(subject: Subject, summary: SummarySpec, deploymentHash: string): SummaryWrite {
+  return { key: subject.summaryKey, generation: subject.generation, deploymentHash, summary };
+}
+
+function recordOfFinished(run: FinishedRun, result: RunResult, why: Reason): RunRecord {
+  const steps = redactedDeep(recordedSteps(run.execution), run.planned.values.redact);
+  return recordOf(run.identity, run.subject, result, why, steps);
+}
+
+function recordOf(
+  identity: RunIdentity,
+  subject: Subject,
+  result: RunResult,
+  why: Reason,
+  steps: unknown[],
+): RunRecord {
+  const { claim, runId, startedAt } = identity;
+  return {
+    id: runId,
+    objectUid: subject.ownerUid,
+    generation: subject.object?.generation ?? claim.generation,
+    cause: claim.cause,
+    ...(claim.actor === undefined ? {} : { actor: claim.actor }),
+    epoch: claim.fence.epoch,
+    startedAt,
+    endedAt: new Date().toISOString(),
+    result,
+    reason: why.code,
+    message: why.message === '' ? REASONS[why.code] : why.message,
+    steps,
+    attempts: claim.attempts,
+  };
+}

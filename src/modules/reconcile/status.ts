@@ -1,0 +1,137 @@
+import type {
+  ComponentError,
+  Condition,
+  ObjectStatus,
+  Reason,
+  StatusWord,
+  SummarySpec,
+  TargetError,
+  TargetStatus,
+} from '@symphony/model';
+import type { ComponentReport } from './report.js';
+
+export interface StatusInput {
+  generation: number;
+  /** Id of the run. */
+  operationId: string;
+  word: StatusWord;
+  reason: Reason;
+  summary?: SummarySpec;
+  components?: readonly ComponentReport[];
+  /** What is stored, so that conditions keep the time at which they last changed. */
+  previous?: ObjectStatus;
+  now: string;
+}
+
+/** Statuses are read whole by every list; REST has the full report in the run's history. */
+const MAX_LISTED = 200;
+const MAX_MESSAGE = 1_000;
+
+/** The status of an object after (or, for Reconciling and Deleting, during) a run. Pure. */
+export function statusOf(input: StatusInput): ObjectStatus {
+  const { summary, components = [], word, reason, previous } = input;
+  const failed = word === 'Failed';
+  return {
+    provisioningStatus: {
+      operationId: input.operationId,
+      status: word,
+      ...(summary && summary.plannedDeployment > 0
+        ? { percentComplete: Math.floor((100 * summary.currentDeployed) / summary.plannedDeployment) }
+        : {}),
+      ...(failed ? { failureCause: reason.code } : {}),
+      error: failed ? errorTree(reason, components) : {},
+    },
+    status: word,
+    statusDetails: short(reason.message),
+    reason: reason.code,
+    observedGeneration: input.generation,
+    lastModified: input.now,
+    deployed: summary && !summary.isRemoval ? summary.currentDeployed : 0,
+    targets: summary?.targetCount ?? 0,
+    targetStatuses: targetStatuses(components),
+    conditions: conditionsOf(input, previous?.conditions ?? []),
+  };
+}
+
+/** True when two statuses tell the same, apart from when and by which run. */
+export function sameStatus(a: ObjectStatus | undefined, b: ObjectStatus): boolean {
+  if (!a) return false;
+  const bare = (status: ObjectStatus): string =>
+    JSON.stringify(
+      {
+        ...status,
+        lastModified: '',
+        provisioningStatus: { ...status.provisioningStatus, operationId: '' },
+        conditions: status.conditions?.map((condition) => ({ ...condition, lastTransitionTime: '' })),
+      },
+      sortedKeys,
+    );
+  return bare(a) === bare(b);
+}
+
+function sortedKeys(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function errorTree(
+  reason: Reason,
+  components: readonly ComponentReport[],
+): ObjectStatus['provisioningStatus']['error'] {
+  const byTarget = new Map<string, ComponentError[]>();
+  for (const item of components.filter(({ ok }) => !ok).slice(0, MAX_LISTED)) {
+    const list = byTarget.get(item.target) ?? [];
+    list.push({ code: item.reason.code, message: short(item.reason.message), target: item.component });
+    byTarget.set(item.target, list);
+  }
+  const details = [...byTarget].map(([target, list]): TargetError => {
+    const [first] = list;
+    return { code: first?.code ?? reason.code, message: first?.message ?? '', target, details: list };
+  });
+  return { code: reason.code, message: short(reason.message), target: 'Symphony', details };
+}
+
+function targetStatuses(components: readonly ComponentReport[]): TargetStatus[] {
+  const byTarget = new Map<string, TargetStatus>();
+  // Problems first: where the list has to end, it is what is well that is left out.
+  const ordered = [...components].sort((a, b) => Number(a.ok) - Number(b.ok)).slice(0, MAX_LISTED);
+  for (const item of ordered) {
+    const target = byTarget.get(item.target) ?? { name: item.target, status: 'OK', componentStatuses: [] };
+    byTarget.set(item.target, target);
+    if (!item.ok) target.status = 'Failed';
+    target.componentStatuses.push({
+      name: item.component,
+      status: item.reason.code === 'UpToDate' || item.ok ? 'OK' : item.reason.code,
+      ...(item.ok ? {} : { message: short(item.reason.message) }),
+    });
+  }
+  const result = [...byTarget.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const target of result) target.componentStatuses.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return result;
+}
+
+function conditionsOf(input: StatusInput, previous: readonly Condition[]): Condition[] {
+  const { word, reason } = input;
+  const running = word === 'Reconciling' || word === 'Deleting';
+  const states: [Condition['type'], boolean][] = [
+    ['Ready', word === 'Succeeded'],
+    ['Reconciling', running],
+    ['Stalled', word === 'Failed'],
+  ];
+  return states.map(([type, holds]) => {
+    const status = holds ? 'True' : 'False';
+    const before = previous.find((condition) => condition.type === type);
+    return {
+      type,
+      status,
+      reason: reason.code,
+      message: short(reason.message),
+      observedGeneration: input.generation,
+      lastTransitionTime: before?.status === status ? before.lastTransitionTime : input.now,
+    };
+  });
+}
+
+function short(text: string): string {
+  return text.length <= MAX_MESSAGE ? text : `${text.slice(0, MAX_MESSAGE - 1)}…`;
+}

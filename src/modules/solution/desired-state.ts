@@ -1,0 +1,40 @@
+import type { DeployableKind, LedgerEntry, Reason, StoredObject } from '@symphony/model';
+
+/** A target that failed lately. While `open`, it is left alone for `retryMs`; then one probe may touch it. */
+export interface UnhealthyTarget {
+  targetUid: string;
+  reason: Reason;
+  open: boolean;
+  retryMs: number;
+}
+
+/** Everything that one run is decided from, read at one point in time. */
+export interface Snapshot {
+  object?: StoredObject<DeployableKind>;
+  /** The solution that the instance names; undefined when there is none. */
+  solution?: StoredObject<'Solution'>;
+  /** Of the namespace: for an instance those that could match or are in its ledger, for a target itself. */
+  targets: StoredObject<'Target'>[];
+  /** All entries of this owner. */
+  ledger: LedgerEntry[];
+  unhealthy: UnhealthyTarget[];
+}
+
+export interface SnapshotKey {
+  kind: DeployableKind;
+  namespace: string;
+  name: string;
+}
+
+/**
+ * Reads what a run needs as of one instant. It answers completely or rejects: an object that could not be read never
+ * looks like one that is not there.
+ */
+export abstract class DesiredStateReader {
+  abstract read(key: SnapshotKey): Promise<Snapshot>;
+  /** The same for a posted deployment, which has no stored object: only its ledger. */
+  abstract readInline(
+    ownerUid: string,
+    targetUids: readonly string[],
+  ): Promise<Pick<Snapshot, 'ledger' | 'unhealthy'>>;
+}

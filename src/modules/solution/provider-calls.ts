@@ -1,0 +1,228 @@
+import {
+  hashOf,
+  messageOf,
+  reason,
+  type BindingSpec,
+  type ComponentSpec,
+  type Reason,
+} from '@symphony/model';
+import {
+  ProviderError,
+  type ApplyCall,
+  type ApplyResults,
+  type GetCall,
+  type ProviderCall,
+  type TargetProvider,
+} from '@symphony/provider-kit';
+import type { ProviderRegistry } from '../providers/index.js';
+import { TargetSlots } from './target-slots.js';
+
+export interface ProviderCallsOptions {
+  /** Deadline of one call, in milliseconds. */
+  callTimeoutMs: number;
+  /** How long an aborted call may take to end before it counts as stuck. */
+  abortGraceMs: number;
+}
+
+const DEFAULTS: ProviderCallsOptions = { callTimeoutMs: 60_000, abortGraceMs: 3_000 };
+
+/** Where a call goes: the binding with its configuration resolved, and what ends the call early. */
+export interface CallSite {
+  binding: BindingSpec;
+  config: Record<string, string>;
+  /** Aborted: stop at once. */
+  stop: AbortSignal;
+  /** Aborted: end the wait for a slot, and the call after a grace. */
+  cancel: AbortSignal;
+  redact: (text: string) => string;
+}
+
+/** Milliseconds that a running call gets to finish once a newer order waits. */
+const SUPERSEDED_GRACE_MS = 2_000;
+const MAX_CACHED_PROVIDERS = 512;
+
+/** What a call must leave behind when the outcome is not known. */
+export class CallFailure extends Error {
+  constructor(
+    readonly reason: Reason,
+    readonly stateCode: number,
+    /** True when the thing that was asked for may have happened all the same. */
+    readonly unknown: boolean,
+    options?: ErrorOptions,
+  ) {
+    super(reason.message, options);
+  }
+}
+
+/** Calls providers with a deadline, a slot of the target, cancellation and redaction; every rejection is a CallFailure. */
+export class ProviderCalls {
+  readonly #options: ProviderCallsOptions;
+  readonly #slots: TargetSlots;
+  readonly #providers = new Map<string, TargetProvider>();
+
+  constructor(
+    private readonly registry: ProviderRegistry,
+    options: Partial<ProviderCallsOptions> = {},
+    slots = new TargetSlots(),
+  ) {
+    this.#options = { ...DEFAULTS, ...options };
+    this.#slots = slots;
+  }
+
+  /** The provider of a binding; kept while it is in use, so that connections are reused. */
+  provider(binding: BindingSpec, config: Record<string, string>): TargetProvider {
+    const key = `${binding.provider}:${hashOf(config)}`;
+    const cached = this.#providers.get(key);
+    if (cached) {
+      // Moves it to the end: the map's order is the order of use.
+      this.#providers.delete(key);
+      this.#providers.set(key, cached);
+      return cached;
+    }
+    const provider = this.#create(binding, config);
+    this.#providers.set(key, provider);
+    this.#evict();
+    return provider;
+  }
+
+  async get(
+    site: CallSite,
+    call: Omit<GetCall, 'signal' | 'timeoutMs' | 'redact'>,
+  ): Promise<ComponentSpec[]> {
+    const provider = this.provider(site.binding, site.config);
+    return this.#call(site, call, (guard) => provider.get({ ...call, ...guard }));
+  }
+
+  async apply(
+    site: CallSite,
+    call: Omit<ApplyCall, 'signal' | 'timeoutMs' | 'redact'>,
+  ): Promise<ApplyResults> {
+    const provider = this.provider(site.binding, site.config);
+    return this.#call(site, call, (guard) => provider.apply({ ...call, ...guard }));
+  }
+
+  async close(): Promise<void> {
+    const providers = [...this.#providers.values()];
+    this.#providers.clear();
+    await Promise.allSettled(providers.map((provider) => provider.close?.()));
+  }
+
+  #create(binding: BindingSpec, config: Record<string, string>): TargetProvider {
+    try {
+      return this.registry.create(binding, config);
+    } catch (error) {
+      throw failureOf(error, (text) => text, false);
+    }
+  }
+
+  #evict(): void {
+    for (const [key, provider] of this.#providers) {
+      if (this.#providers.size <= MAX_CACHED_PROVIDERS) return;
+      this.#providers.delete(key);
+      provider.close?.().catch(() => undefined);
+    }
+  }
+
+  async #call<T>(
+    site: CallSite,
+    call: Pick<ProviderCall, 'target'>,
+    run: (guard: Pick<ProviderCall, 'signal' | 'timeoutMs' | 'redact'>) => Promise<T>,
+  ): Promise<T> {
+    const { uid } = call.target;
+    const limit = this.registry.definition(site.binding.provider)?.concurrency ?? 1;
+    const release = await this.#slots.acquire(uid, limit, [site.stop, site.cancel]);
+    if (!release) throw turnedAway(site);
+    const deadline = new Deadline(site, this.#options.callTimeoutMs);
+    const work = Promise.resolve().then(() =>
+      run({ signal: deadline.signal, timeoutMs: this.#options.callTimeoutMs, redact: site.redact }),
+    );
+    // The slot is free only when the call has really ended, even if nobody waits for it any more.
+    void work.then(release, release);
+    try {
+      return await deadline.race(work, this.#options.abortGraceMs);
+    } catch (error) {
+      if (error instanceof CallFailure) throw error;
+      if (deadline.why) throw new CallFailure(deadline.why, 11004, true, { cause: error });
+      throw failureOf(error, site.redact, true);
+    } finally {
+      deadline.end();
+    }
+  }
+}
+
+function turnedAway(site: CallSite): CallFailure {
+  if (site.stop.aborted) return new CallFailure(reason('Interrupted'), 11004, false);
+  if (site.cancel.aborted) return new CallFailure(reason('Superseded'), 11004, false);
+  return new CallFailure(reason('TargetBusy'), 11004, false);
+}
+
+function failureOf(error: unknown, redact: (text: string) => string, unknown: boolean): CallFailure {
+  const detail = redact(messageOf(error));
+  if (error instanceof ProviderError) {
+    return new CallFailure({ code: error.reason, message: detail }, error.stateCode, unknown, {
+      cause: error,
+    });
+  }
+  return new CallFailure(reason('ProviderFailed', sentence(detail)), 500, unknown, { cause: error });
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
+/** One abort signal out of deadline, stop and cancel; and a race that also ends when the call ignores the abort. */
+class Deadline {
+  readonly #controller = new AbortController();
+  readonly #timers: NodeJS.Timeout[] = [];
+  /** Why the signal fired. */
+  why: Reason | undefined;
+
+  constructor(
+    private readonly site: CallSite,
+    timeoutMs: number,
+  ) {
+    this.#timers.push(
+      setTimeout(
+        () => this.#abort(reason('ProviderTimeout', `No answer within ${timeoutMs / 1000} s.`)),
+        timeoutMs,
+      ),
+    );
+    site.stop.addEventListener('abort', this.#onStop);
+    site.cancel.addEventListener('abort', this.#onCancel);
+    if (site.stop.aborted) this.#onStop();
+    else if (site.cancel.aborted) this.#onCancel();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  async race<T>(work: Promise<T>, graceMs: number): Promise<T> {
+    const stuck = new Promise<never>((_, reject) => {
+      this.signal.addEventListener('abort', () => {
+        this.#timers.push(
+          setTimeout(() => reject(new CallFailure(this.why ?? reason('Interrupted'), 11004, true)), graceMs),
+        );
+      });
+    });
+    return Promise.race([work, stuck]);
+  }
+
+  end(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.site.stop.removeEventListener('abort', this.#onStop);
+    this.site.cancel.removeEventListener('abort', this.#onCancel);
+  }
+
+  readonly #onStop = (): void => this.#abort(reason('Interrupted'));
+
+  readonly #onCancel = (): void => {
+    this.#timers.push(setTimeout(() => this.#abort(reason('Superseded')), SUPERSEDED_GRACE_MS));
+  };
+
+  #abort(why: Reason): void {
+    if (this.why) return;
+    this.why = why;
+    this.#controller.abort(new CallFailure(why, 11004, true));
+  }
+}

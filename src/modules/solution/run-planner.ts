@@ -1,0 +1,305 @@
+import {
+  instanceNameOf,
+  ledgerKeyText,
+  reason,
+  UnavailableError,
+  type Assignment,
+  type BindingSpec,
+  type ComponentSpec,
+  type Deployment,
+  type LedgerEntry,
+  type LedgerKey,
+  type Observation,
+  type Plan,
+  type Reason,
+  type ResolvedComponent,
+} from '@symphony/model';
+import { ExpressionError } from '@symphony/expressions';
+import { plan, toWireDeployment, type ConstraintCheck } from '@symphony/planning';
+import { changedFields, type ComponentStep } from '@symphony/provider-kit';
+import type { UnhealthyTarget } from './desired-state.js';
+import { CallFailure, type CallSite, type ProviderCalls } from './provider-calls.js';
+import { RunValues } from './resolver.js';
+import type { TargetHealth } from './target-health.js';
+import type { ValueSources } from './values/value-source.js';
+
+/** One (target, role, binding): where one provider serves one target. */
+export interface Site {
+  targetUid: string;
+  targetName: string;
+  role: string;
+  binding: BindingSpec;
+  bindingHash: string;
+  scope: string;
+}
+
+export interface PlanRequest {
+  namespace: string;
+  /** Builds the deployment; called again whenever a constraint asked for a value from outside. */
+  generate: (constraint: ConstraintCheck) => Deployment;
+  ledger: LedgerEntry[];
+  unhealthy: UnhealthyTarget[];
+  /** Uids of targets that are being deleted. */
+  deletingTargets: ReadonlySet<string>;
+  forceRedeploy: ReadonlySet<string>;
+  /** True: ask nothing of targets whose breaker is open, not even the probe that is due. */
+  readOnly: boolean;
+  stop: AbortSignal;
+  cancel: AbortSignal;
+  /** The desired state is known to be reached and only a change counts: stop before any provider is called. */
+  skipWhen?: (deployment: Deployment) => boolean;
+}
+
+/** A plan with all that its execution needs. */
+export interface PlannedRun {
+  deployment: Deployment;
+  ledger: LedgerEntry[];
+  plan: Plan;
+  values: RunValues;
+  /** Targets that could not be read, or are left alone, with the time until they are tried again. */
+  troubled: Map<string, { reason: Reason; retryMs?: number }>;
+  resolvedOf(target: string, component: string): ResolvedComponent | undefined;
+  entryOf(key: LedgerKey): LedgerEntry | undefined;
+  /** The component as the solution declares it, expressions unresolved. */
+  declared(component: string): ComponentSpec | undefined;
+}
+
+export interface PlannerOptions {
+  digestKey: Uint8Array;
+  /** How many targets are read at once in one run. */
+  targetsAtOnce: number;
+}
+
+/** From what is declared and what is there to what is to be done. Reads, and changes nothing. */
+export class RunPlanner {
+  constructor(
+    private readonly sources: ValueSources,
+    private readonly calls: ProviderCalls,
+    private readonly health: TargetHealth,
+    private readonly options: PlannerOptions,
+  ) {}
+
+  /** @returns undefined when `skipWhen` held. @throws DeploymentError, ExpressionError, or what a signal carries. */
+  async prepare(request: PlanRequest): Promise<PlannedRun | undefined> {
+    const values = new RunValues(this.sources, this.options.digestKey, request.namespace, request.stop);
+    const deployment = await values.withConstraints(request.generate);
+    if (request.skipWhen?.(deployment)) return undefined;
+    const { resolved, unresolved } = await values.components(deployment);
+    const byPair = new Map(resolved.map((item) => [pairKey(item.target, item.component.name), item]));
+    const resolvedOf = (target: string, component: string): ResolvedComponent | undefined =>
+      byPair.get(pairKey(target, component));
+
+    const troubled = await this.#leftAlone(request);
+    const observations = await this.#observe(request, deployment, values, resolvedOf, troubled);
+    const planned = plan({
+      deployment,
+      ledger: request.ledger,
+      observations: observations.map(({ observation }) => observation),
+      resolved,
+      unresolved,
+      deletingTargets: request.deletingTargets,
+      forceRedeploy: request.forceRedeploy,
+      differs: differsBy(observations, deployment),
+      unavailable: new Map([...troubled].map(([uid, trouble]) => [uid, trouble.reason])),
+    });
+    for (const { observation, site } of observations) {
+      if (!observation.readable) troubled.set(site.targetUid, await this.#trouble(request, observation));
+    }
+    const entries = new Map(request.ledger.map((entry) => [ledgerKeyText(entry), entry]));
+    const declared = new Map(deployment.components.map((component) => [component.name, component]));
+    return {
+      deployment,
+      ledger: request.ledger,
+      plan: planned,
+      values,
+      troubled,
+      resolvedOf,
+      entryOf: (key) => entries.get(ledgerKeyText(key)),
+      declared: (component) => declared.get(component),
+    };
+  }
+
+  /** What the providers report for a deployment, one component of a name, as Symphony's `GET solution/instances` does. */
+  async observe(deployment: Deployment, ledger: LedgerEntry[], stop: AbortSignal): Promise<ComponentSpec[]> {
+    const values = new RunValues(this.sources, this.options.digestKey, deployment.owner.namespace, stop);
+    const { resolved } = await values.components(deployment);
+    const byPair = new Map(resolved.map((item) => [pairKey(item.target, item.component.name), item]));
+    const request = { ledger, stop, cancel: stop };
+    const resolvedOf = (target: string, component: string) => byPair.get(pairKey(target, component));
+    const observed = await this.#observe(request, deployment, values, resolvedOf, new Map());
+    const found = new Map<string, ComponentSpec>();
+    for (const { observation } of observed) {
+      if (!observation.readable)
+        throw new UnavailableError(observation.reason.message, observation.reason.code);
+      for (const component of observation.components)
+        if (!found.has(component.name)) found.set(component.name, component);
+    }
+    return [...found.values()];
+  }
+
+  /** What a call to a site needs; rejects with a CallFailure when its configuration cannot be had. */
+  async site(
+    site: Site,
+    run: Pick<PlannedRun, 'deployment' | 'values'>,
+    signals: Pick<CallSite, 'stop' | 'cancel'>,
+  ): Promise<CallSite> {
+    const target = run.deployment.targets.find((candidate) => candidate.uid === site.targetUid);
+    try {
+      const config = await run.values.binding(site.binding, {
+        target: site.targetName,
+        instance: instanceNameOf(run.deployment.owner),
+        properties: target?.spec.properties ?? {},
+      });
+      return { binding: site.binding, config, redact: run.values.redact, ...signals };
+    } catch (error) {
+      if (!(error instanceof ExpressionError)) throw error;
+      const code = error.code === 'ExpressionLookupFailed' ? 'ValueUnavailable' : 'ExpressionFailed';
+      const where = `The configuration of role ${JSON.stringify(site.role)} on target ${JSON.stringify(site.targetName)}: ${error.message}.`;
+      throw new CallFailure(reason(code, where), 1000, false, { cause: error });
+    }
+  }
+
+  /** Targets whose breaker is open. Those whose time has come are probed by this run, if it gets the probe. */
+  async #leftAlone(request: PlanRequest): Promise<PlannedRun['troubled']> {
+    const troubled: PlannedRun['troubled'] = new Map();
+    for (const { targetUid, reason: why, open, retryMs } of request.unhealthy) {
+      if (!open) continue;
+      const mayProbe = retryMs <= 0 && (request.readOnly || (await this.health.takeProbe(targetUid)));
+      if (mayProbe) continue;
+      troubled.set(targetUid, {
+        reason: reason('TargetUnavailable', why.message),
+        retryMs: Math.max(retryMs, 500),
+      });
+    }
+    return troubled;
+  }
+
+  async #observe(
+    request: ObserveRequest,
+    deployment: Deployment,
+    values: RunValues,
+    resolvedOf: PlannedRun['resolvedOf'],
+    troubled: PlannedRun['troubled'],
+  ): Promise<Observed[]> {
+    const sites = sitesOf(deployment).filter((site) => !troubled.has(site.targetUid));
+    const observed: Observed[] = [];
+    const queue = sites.values();
+    const reader = async (): Promise<void> => {
+      for (const site of queue) {
+        observed.push(await this.#observeSite(site, request, deployment, values, resolvedOf));
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(this.options.targetsAtOnce, sites.length) }, reader));
+    return observed;
+  }
+
+  async #observeSite(
+    site: Site,
+    request: ObserveRequest,
+    deployment: Deployment,
+    values: RunValues,
+    resolvedOf: PlannedRun['resolvedOf'],
+  ): Promise<Observed> {
+    const key = { targetUid: site.targetUid, role: site.role, bindingHash: site.bindingHash };
+    const references = referencesOf(site, deployment, request.ledger, resolvedOf);
+    try {
+      const callSite = await this.site(site, { deployment, values }, request);
+      const rule = this.calls.provider(callSite.binding, callSite.config).rule;
+      const components = await this.calls.get(callSite, {
+        deployment: toWireDeployment(deployment, {
+          activeTarget: site.targetName,
+          components: references.map((reference) => reference.component),
+        }),
+        owner: deployment.owner,
+        target: targetOf(site, deployment),
+        role: site.role,
+        scope: site.scope,
+        references,
+      });
+      return { site, observation: { ...key, readable: true, components }, rule };
+    } catch (error) {
+      if (!(error instanceof CallFailure)) throw error;
+      request.stop.throwIfAborted();
+      return { site, observation: { ...key, readable: false, reason: error.reason } };
+    }
+  }
+
+  /** Tells the breaker of a target that could not be read; not of one that somebody misconfigured. */
+  async #trouble(
+    request: PlanRequest,
+    observation: Extract<Observation, { readable: false }>,
+  ): Promise<{ reason: Reason; retryMs?: number }> {
+    const { targetUid, reason: why } = observation;
+    const counts =
+      why.code === 'ProviderTimeout' || why.code === 'ProviderFailed' || why.code === 'ObservationFailed';
+    if (request.readOnly || !counts) return { reason: why };
+    return { reason: why, retryMs: await this.health.failed(targetUid, why) };
+  }
+}
+
+type ObserveRequest = Pick<PlanRequest, 'ledger' | 'stop' | 'cancel'>;
+
+interface Observed {
+  site: Site;
+  observation: Observation;
+  rule?: Parameters<typeof changedFields>[0];
+}
+
+export function targetOf(site: Pick<Site, 'targetUid' | 'targetName'>, deployment: Deployment) {
+  const target = deployment.targets.find((candidate) => candidate.uid === site.targetUid);
+  return { name: site.targetName, uid: site.targetUid, spec: target?.spec ?? {} };
+}
+
+/** Every place that the desired state reaches. What is only to be removed needs no look. */
+function sitesOf(deployment: Deployment): Site[] {
+  const uids = new Map(deployment.targets.map((target) => [target.name, target.uid]));
+  const sites = new Map<string, Site>();
+  for (const { target, role, binding, bindingHash, scope } of deployment.assignments) {
+    const targetUid = uids.get(target);
+    if (targetUid === undefined) continue;
+    const key = JSON.stringify([targetUid, role, bindingHash]);
+    if (!sites.has(key)) sites.set(key, { targetUid, targetName: target, role, binding, bindingHash, scope });
+  }
+  return [...sites.values()];
+}
+
+function referencesOf(
+  site: Site,
+  deployment: Deployment,
+  ledger: readonly LedgerEntry[],
+  resolvedOf: PlannedRun['resolvedOf'],
+): ComponentStep[] {
+  const here = (item: Assignment): boolean =>
+    item.target === site.targetName && item.role === site.role && item.bindingHash === site.bindingHash;
+  const wanted = deployment.assignments.filter(here).flatMap((assignment): ComponentStep[] => {
+    const resolved = resolvedOf(assignment.target, assignment.component);
+    return resolved ? [{ action: 'update', component: resolved.component }] : [];
+  });
+  const names = new Set(wanted.map((step) => step.component.name));
+  const gone = ledger.filter(
+    (entry) =>
+      entry.targetUid === site.targetUid &&
+      entry.role === site.role &&
+      entry.bindingHash === site.bindingHash &&
+      !names.has(entry.component),
+  );
+  return [...wanted, ...gone.map((entry): ComponentStep => ({ action: 'delete', component: entry.applied }))];
+}
+
+/** Compares by the change rule of the provider that answered. */
+function differsBy(observed: readonly Observed[], deployment: Deployment) {
+  const uids = new Map(deployment.targets.map((target) => [target.name, target.uid]));
+  const rules = new Map(
+    observed.map(({ site, rule }) => [JSON.stringify([site.targetUid, site.role, site.bindingHash]), rule]),
+  );
+  return (assignment: Assignment, desired: ComponentSpec, seen: ComponentSpec) => {
+    const rule = rules.get(
+      JSON.stringify([uids.get(assignment.target), assignment.role, assignment.bindingHash]),
+    );
+    return rule ? changedFields(rule, seen, desired) : [];
+  };
+}
+
+function pairKey(target: string, component: string): string {
+  return JSON.stringify([target, component]);
+}
