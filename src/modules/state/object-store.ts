@@ -9,17 +9,18 @@ export interface ObjectKey<K extends ObjectKind = ObjectKind> {
 
 /** What a caller states about the stored version. All of it is optional; a stated one that does not hold refuses the write. */
 export interface Precondition {
-  /** From `If-Match`; a mismatch is a PreconditionFailedError (412). `*`: the object must exist. */
-  ifMatch?: string;
+  /** From `If-Match`; a mismatch is a PreconditionFailedError (412). `*`: the object must exist; a list: any of them. */
+  ifMatch?: string | readonly string[];
   /** From `If-None-Match: *`: the object must not exist (412). */
   mustNotExist?: boolean;
-  /** From `metadata.etag` in the body; a mismatch is a ConflictError (409). */
+  /** From `metadata.etag` in the body; another stored version is a ConflictError (409). */
   etag?: string;
 }
 
 export interface ObjectWrite<K extends ObjectKind = ObjectKind> extends ObjectKey<K> {
   spec: SpecByKind[K];
   labels: Record<string, string>;
+  /** As sent; stored ones that Symphony keeps are kept (`mergeAnnotations`). */
   annotations: Record<string, string>;
   precondition: Precondition;
   /** Checks rules that need the stored object (immutable fields); throws to refuse. Must be pure. */
