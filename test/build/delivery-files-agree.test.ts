@@ -1,5 +1,5 @@
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 
@@ -97,4 +97,29 @@ test('the two commands of the README are there', () => {
     expect(script && existsSync(join(ROOT, script)), name).toBe(true);
     expect(read('README.md')).toContain(name === 'test' ? 'npm test' : 'npm run demo');
   }
+});
+
+describe('documentation', () => {
+  const pages = [
+    ...readdirSync(ROOT).filter((name) => name.endsWith('.md')),
+    ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => join('docs', name)),
+  ];
+
+  test.each(pages)('the links of %s lead to files that exist', (page) => {
+    const links = [...read(page).matchAll(/\]\((?!https?:|mailto:|#)([^)#\s]+)/g)].map(
+      ([, link]) => link ?? '',
+    );
+    for (const link of links) expect(existsSync(join(ROOT, dirname(page), link)), link).toBe(true);
+  });
+
+  test('every page of docs is listed in its index', () => {
+    const index = read('docs/README.md');
+    for (const page of readdirSync(join(ROOT, 'docs')).filter(
+      (name) => name.endsWith('.md') && name !== 'README.md',
+    )) {
+      expect(index).toContain(`(${page})`);
+    }
+  });
 });

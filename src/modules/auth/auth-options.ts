@@ -1,5 +1,4 @@
 import { ConfigError } from '../../config/errors.js';
-import type { Role } from './access-policy.js';
 
 /** The user that is always there. */
 export const ADMIN = 'admin';
@@ -11,7 +10,8 @@ export interface ConfiguredUser {
   passwordHash?: string;
   /** Path of a file whose one line is the password. */
   passwordFile?: string;
-  roles: readonly Role[];
+  /** Some of `ROLES`; checked when the engine starts. */
+  roles: readonly string[];
 }
 
 export interface AuthOptions {

@@ -46,13 +46,14 @@ async function readUser({ name, passwordHash, passwordFile, roles }: ConfiguredU
   if (!/^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$/.test(name)) {
     throw wrong('needs a name of 1 to 63 letters, digits, ".", "_", "@" or "-"');
   }
-  const unknown = roles.find((role) => !ROLES.includes(role));
+  const known = ROLES.filter((role) => roles.includes(role));
+  const unknown = roles.find((role) => !isRole(role));
   if (unknown !== undefined) throw wrong(`has the role "${unknown}"; there are ${ROLES.join(', ')}`);
   if (roles.length === 0) throw wrong(`has no role; there are ${ROLES.join(', ')}`);
   if (passwordHash !== undefined && passwordFile === undefined) {
     if (!isPasswordHash(passwordHash))
       throw wrong('has a passwordHash that is no argon2id hash ($argon2id$v=19$…)');
-    return { name, roles, passwordHash, credential: passwordHash };
+    return { name, roles: known, passwordHash, credential: passwordHash };
   }
   if (passwordFile === undefined || passwordHash !== undefined) {
     throw wrong('needs either a passwordHash or a passwordFile');
@@ -68,7 +69,11 @@ async function readUser({ name, passwordHash, passwordFile, roles }: ConfiguredU
       `has the password file ${passwordFile}, which must hold one line of 1 to ${MAX_PASSWORD_FILE} characters`,
     );
   }
-  return { name, roles, passwordHash: await hashPassword(password), credential: password };
+  return { name, roles: known, passwordHash: await hashPassword(password), credential: password };
+}
+
+function isRole(text: string): text is Role {
+  return (ROLES as readonly string[]).includes(text);
 }
 
 function codeOf(error: unknown): string {
