@@ -19,6 +19,8 @@ export interface CompleteResult {
 export interface Heartbeat {
   /** Lanes of this worker with an order newer than their claim. */
   superseded: Fence[];
+  /** All lanes of this worker. */
+  held: Fence[];
 }
 
 export interface LaneQuery {
@@ -50,6 +52,8 @@ export abstract class JobStore {
   abstract claim(request: ClaimRequest): Promise<Claim[]>;
   /** Extends the lease of everything that the worker holds. @throws LeaseLostError when it has ended. */
   abstract heartbeat(worker: string, leaseMs: number): Promise<Heartbeat>;
+  /** Frees lanes that the worker holds without running them: the answer to its claim was lost. They are due again at once. */
+  abstract release(worker: string, fences: readonly Fence[]): Promise<void>;
   abstract complete(claim: Claim, outcome: RunOutcome): Promise<CompleteResult>;
   /** Frees the lanes of workers whose lease ended more than the abort grace ago. @returns how many. */
   abstract takeOver(graceMs: number): Promise<number>;

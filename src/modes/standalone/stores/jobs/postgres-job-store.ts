@@ -4,6 +4,7 @@ import {
   type Claim,
   type ClaimRequest,
   type CompleteResult,
+  type Fence,
   type Heartbeat,
   type InlinePayload,
   type LaneKey,
@@ -67,6 +68,11 @@ export class PostgresJobStore extends JobStore {
 
   override heartbeat(worker: string, leaseMs: number): Promise<Heartbeat> {
     return this.#workers.heartbeat(worker, leaseMs);
+  }
+
+  override async release(worker: string, fences: readonly Fence[]): Promise<void> {
+    await this.#workers.release(worker, fences);
+    this.wakeups.wake({ lanes: [], fanOuts: false });
   }
 
   override async complete(claim: Claim, outcome: RunOutcome): Promise<CompleteResult> {

@@ -1,4 +1,4 @@
-import { LeaseLostError, type Heartbeat } from '../../../../modules/queue/index.js';
+import { LeaseLostError, type Fence, type Heartbeat } from '../../../../modules/queue/index.js';
 import type { Database, Sql, Statement } from '../../database/database.js';
 
 const REGISTER: Statement = {
@@ -13,9 +13,9 @@ const RENEW: Statement = {
   UPDATE workers SET lease_until = now() + $2 * interval '1 ms' WHERE id = $1 AND lease_until > now() RETURNING id`,
 };
 
-const SUPERSEDED: Statement = {
-  name: 'worker_superseded',
-  text: `SELECT l.id, l.epoch FROM lanes l WHERE l.worker = $1 AND l.order_seq > l.claimed_seq`,
+const HELD: Statement = {
+  name: 'worker_held',
+  text: `SELECT l.id, l.epoch, l.order_seq > l.claimed_seq AS superseded FROM lanes l WHERE l.worker = $1`,
 };
 
 // Deleting the row waits for a claim under way (claims.ts holds it FOR KEY SHARE). The lanes are freed by a second
@@ -48,6 +48,27 @@ const FREE: Statement = {
   RETURNING l.id`,
 };
 
+const RELEASE: Statement = {
+  name: 'worker_release',
+  text: `
+  WITH held AS MATERIALIZED (
+    SELECT l.id FROM lanes l JOIN unnest($2::bigint[], $3::bigint[]) AS f (id, epoch) ON l.id = f.id AND l.epoch = f.epoch
+    WHERE l.worker = $1
+    ORDER BY l.kind, l.namespace, l.name FOR UPDATE OF l)
+  UPDATE lanes AS l SET worker = NULL, claimed_at = NULL, due_at = now()
+  WHERE l.id = ANY (ARRAY(SELECT id FROM held))`,
+};
+
+interface HeldRow {
+  id: string;
+  epoch: string;
+  superseded: boolean;
+}
+
+function fenceOf(row: HeldRow): Fence {
+  return { laneId: row.id, epoch: Number(row.epoch) };
+}
+
 /** The workers' leases. */
 export class Workers {
   constructor(private readonly database: Database) {}
@@ -59,8 +80,12 @@ export class Workers {
   async heartbeat(worker: string, leaseMs: number): Promise<Heartbeat> {
     const renewed = await this.database.query(RENEW, [worker, leaseMs]);
     if (renewed.length === 0) throw new LeaseLostError();
-    const rows = await this.database.query<{ id: string; epoch: string }>(SUPERSEDED, [worker]);
-    return { superseded: rows.map((row) => ({ laneId: row.id, epoch: Number(row.epoch) })) };
+    const rows = await this.database.query<HeldRow>(HELD, [worker]);
+    return { held: rows.map(fenceOf), superseded: rows.filter((row) => row.superseded).map(fenceOf) };
+  }
+
+  async release(worker: string, fences: readonly Fence[]): Promise<void> {
+    await this.database.query(RELEASE, [worker, fences.map((f) => f.laneId), fences.map((f) => f.epoch)]);
   }
 
   /** @returns how many lanes were freed */

@@ -1,0 +1,52 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { EventEmitter2 } from '@nestjs/event-emitter';
+
+/** Identity of an object, as far as an event tells it. */
+export interface EventSubject {
+  kind: string;
+  namespace: string;
+  name: string;
+}
+
+export interface JobEvent extends EventSubject {
+  epoch: number;
+  generation: number;
+  cause: string;
+}
+
+/** Names and payloads of everything that is announced inside this process. */
+export interface EngineEvents {
+  'job.started': JobEvent;
+  /** `result` is a RunResult, or `aborted` when the run wrote nothing; `reason` is a code. */
+  'job.finished': JobEvent & { result: string; reason?: string };
+  'lane.ordered': { lanes: readonly EventSubject[] };
+  'object.changed': EventSubject & { uid: string; change: 'created' | 'updated' | 'status' | 'removed' };
+}
+
+/**
+ * Hints inside this process, for streams, metrics and logs. Nothing may depend on one arriving: another replica's are not
+ * heard, and with all of them switched off nothing is lost, only later.
+ */
+@Injectable()
+export class Events {
+  readonly #log = new Logger(Events.name);
+
+  constructor(private readonly emitter: EventEmitter2) {}
+
+  /** Never throws: a listener that fails is logged. */
+  emit<E extends keyof EngineEvents>(event: E, payload: EngineEvents[E]): void {
+    try {
+      this.emitter.emit(event, payload);
+    } catch (error) {
+      this.#log.error({ msg: 'A listener of an event failed', event }, error);
+    }
+  }
+
+  /** @returns a function that ends it */
+  on<E extends keyof EngineEvents>(event: E, listener: (payload: EngineEvents[E]) => void): () => void {
+    this.emitter.on(event, listener);
+    return () => {
+      this.emitter.off(event, listener);
+    };
+  }
+}

@@ -1,0 +1,128 @@
+import { reason, UnavailableError } from '@symphony/model';
+import type { Events } from '../events/index.js';
+import { withLogContext } from '../logging/index.js';
+import { LeaseLostError } from './errors.js';
+import type { JobManagerOptions } from './job-manager-options.js';
+import type { JobStore } from './job-store.js';
+import type { Claim, RunOutcome } from './lanes.js';
+import { pause } from './latch.js';
+import type { RunHandler } from './run-handler.js';
+import type { ActiveRun, WorkerSession } from './worker-session.js';
+
+const FIRST_RETRY_MS = 50;
+const MAX_RETRY_MS = 1_000;
+
+/** Runs one claim from start to its written outcome. */
+export class RunExecutor {
+  constructor(
+    private readonly store: JobStore,
+    private readonly handler: RunHandler,
+    private readonly events: Events,
+    private readonly log: NonNullable<JobManagerOptions['log']>,
+  ) {}
+
+  /** Adds the run to the session; it takes itself out when it is over. */
+  start(session: WorkerSession, claim: Claim, onEnd: () => void): void {
+    const run: ActiveRun = {
+      claim,
+      stop: new AbortController(),
+      superseded: new AbortController(),
+      settled: Promise.resolve(),
+    };
+    session.runs.set(claim.fence.laneId, run);
+    const fields = {
+      job: `${claim.kind}/${claim.namespace}/${claim.name}`,
+      lane: claim.fence.laneId,
+      epoch: claim.fence.epoch,
+    };
+    run.settled = withLogContext(fields, () => this.#run(session, run))
+      .catch((error: unknown) => {
+        this.log.error({ msg: 'A run ended in an error of the engine' }, error);
+      })
+      .finally(() => {
+        session.runs.delete(claim.fence.laneId);
+        onEnd();
+      });
+  }
+
+  async #run(session: WorkerSession, run: ActiveRun): Promise<void> {
+    const { claim } = run;
+    const event = {
+      kind: claim.kind,
+      namespace: claim.namespace,
+      name: claim.name,
+      epoch: claim.fence.epoch,
+      generation: claim.generation,
+      cause: claim.cause,
+    };
+    // A claim may have been answered after the lease had ended here.
+    if (!session.isLive()) return;
+    this.events.emit('job.started', event);
+    const outcome = await this.#outcomeOf(run);
+    const written = outcome && (await this.#complete(session, run, outcome));
+    this.events.emit('job.finished', {
+      ...event,
+      result: written ? written.result : 'aborted',
+      reason: written?.reason.code,
+    });
+  }
+
+  /** Undefined: the run was stopped and must write nothing. */
+  async #outcomeOf(run: ActiveRun): Promise<RunOutcome | undefined> {
+    try {
+      const control = { stop: run.stop.signal, superseded: run.superseded.signal };
+      const outcome = await this.handler.run(run.claim, control);
+      return run.stop.signal.aborted ? undefined : outcome;
+    } catch (error) {
+      if (run.stop.signal.aborted) return undefined;
+      this.log.error({ msg: 'The handler of a run failed' }, error);
+      return internalError();
+    }
+  }
+
+  /**
+   * Writes the outcome, again and again while the store cannot be reached and the lanes cannot have been taken over: what
+   * the run did is worth more than a repetition.
+   * @returns what was written; undefined when another worker had the lane
+   */
+  async #complete(
+    session: WorkerSession,
+    run: ActiveRun,
+    outcome: RunOutcome,
+  ): Promise<RunOutcome | undefined> {
+    let waitMs = FIRST_RETRY_MS;
+    let current = outcome;
+    for (;;) {
+      try {
+        const result = await this.store.complete(run.claim, current);
+        if (!result.fenced) return current;
+        this.log.warn({ msg: 'The outcome of a run was not written: its lane was taken over' });
+        return undefined;
+      } catch (error) {
+        if (session.isTakenOver() || isDraining(run)) {
+          this.log.warn(
+            { msg: 'The outcome of a run was not written: the store did not answer in time' },
+            error,
+          );
+          return undefined;
+        }
+        if (!(error instanceof UnavailableError) && current === outcome) {
+          // Something in the outcome cannot be stored. The lane must not be held for ever because of it.
+          this.log.error({ msg: 'The outcome of a run cannot be stored' }, error);
+          current = internalError();
+        }
+      }
+      await pause(waitMs);
+      waitMs = Math.min(MAX_RETRY_MS, waitMs * 2);
+    }
+  }
+}
+
+/** Stopped, and not because of the lease, which leaves the lane ours until it is taken over. */
+function isDraining({ stop }: ActiveRun): boolean {
+  return stop.signal.aborted && !(stop.signal.reason instanceof LeaseLostError);
+}
+
+function internalError(): RunOutcome {
+  return { result: 'retry', reason: reason('InternalError') };
+}
