@@ -138,7 +138,7 @@ export async function removeRunFiles(root: string, folder: string, marker: strin
     return;
   }
   for (const suffix of ['', '-ref', '-output', '-get-output']) {
-    await rm(join(folder, `${marker}${suffix}.json`), { force: true });
+    await rm(join(folder, `${marker}${suffix}.json`), { recursive: true, force: true });
   }
 }
 

@@ -69,18 +69,20 @@ export async function readOutput(
 }
 
 async function readBounded(path: string, script: string): Promise<string | undefined> {
+  const unreadable = (cause?: unknown): ProviderError =>
+    new ProviderError('ProviderFailed', `${script} wrote output that cannot be read.`, undefined, { cause });
   let file;
   try {
     // Not through a link, and without waiting for the writer of a pipe.
     file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new ProviderError('ProviderFailed', `${script} wrote output that cannot be read.`, undefined, {
-      cause: error,
-    });
+    throw unreadable(error);
   }
   try {
-    const { size } = await file.stat();
+    const stats = await file.stat();
+    if (!stats.isFile()) throw unreadable();
+    const { size } = stats;
     const buffer = Buffer.alloc(Math.min(size, OUTPUT_LIMIT) + 1);
     let length = 0;
     while (length < buffer.length) {

@@ -62,7 +62,7 @@ export class ScriptProvider implements TargetProvider {
     ] as const) {
       const components = componentsOf(admitted, action);
       if (components.length === 0) continue;
-      if (call.dryRun) await this.locate(operation, call);
+      if (call.dryRun) await this.check(operation, call);
       else Object.assign(results, await this.change(operation, call, components));
     }
     return results;
@@ -76,6 +76,13 @@ export class ScriptProvider implements TargetProvider {
     const output = await this.run(operation, call, components, ['-output']);
     const names = components.map((component) => component.name);
     return readResults(output, names, FAILURE[operation], redactorOf(call), this.nameOf(operation));
+  }
+
+  /** Everything that can be found wrong without running the script. */
+  private async check(operation: Operation, call: ApplyCall): Promise<void> {
+    await this.locate(operation, call);
+    const { staging } = this.config;
+    if (staging !== undefined) await locateStaging(staging, this.surroundings.allowedFolders);
   }
 
   private async locate(operation: Operation, call: ProviderCall): Promise<Program> {
