@@ -14,7 +14,7 @@ export interface LookupNeed {
 
 /**
  * What a provider answered. A `value` of a config may hold templates, which are evaluated; a secret is taken as
- * it is. `sensitive` marks a config value as secret. `NotFound`: no such object or field. `NoProvider`: nothing is
+ * it is, and so is a config value marked `sensitive`. `NotFound`: no such object or field. `NoProvider`: nothing is
  * configured to ask. `Failed`: could not be read now; the only failure that a retry may mend.
  */
 export type LookupAnswer =

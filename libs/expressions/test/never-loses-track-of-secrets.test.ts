@@ -13,7 +13,7 @@ import { evaluateWith } from './support.js';
 async function fetch({ kind, object, field }: LookupNeed): Promise<LookupAnswer> {
   await Promise.resolve();
   if (kind === 'secret') return { value: field === 'key' ? 'os' : '${{hunter2}}' };
-  if (object === 'masked') return { value: 'm', sensitive: true };
+  if (object === 'masked') return { value: '${{hunter2)}}', sensitive: true };
   return { value: object === 'db' ? 'user:${{$secret(db,password)}}' : 'open' };
 }
 

@@ -10,7 +10,11 @@ export const lookupFunctions: FunctionTable = {
       const overlays = args.slice(2).map((overlay) => evaluation.nameOf(overlay));
       const need = needOf('config', args, evaluation, overlays);
       const { value, sensitive } = answered(need, evaluation);
-      if (sensitive === true) evaluation.markSensitive();
+      if (sensitive === true) {
+        // Not a template either: the message about a mistake in it would quote it.
+        evaluation.markSensitive();
+        return evaluation.adopt(value);
+      }
       return evaluation.resolve(evaluation.adopt(value), `config ${lookupKey(need)}`, 'any');
     },
   },
