@@ -13,4 +13,10 @@ export interface WakeHint {
  */
 export abstract class JobWaker {
   abstract wake(hint: WakeHint): void;
+
+  /**
+   * Resolves when the run of a posted deployment has ended, whichever it was and wherever it ran, or when the time is
+   * over. Best effort: ask the store afterwards.
+   */
+  abstract nextFinished(ms: number): Promise<void>;
 }

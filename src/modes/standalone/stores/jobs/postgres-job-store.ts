@@ -38,7 +38,7 @@ export class PostgresJobStore extends JobStore {
   constructor(
     private readonly database: Database,
     write: OutcomeWriter,
-    private readonly wakeups: Pick<PostgresWakeups, 'wake' | 'onWake'>,
+    private readonly wakeups: Pick<PostgresWakeups, 'wake' | 'onWake' | 'finished'>,
     options: PostgresJobStoreOptions = {},
   ) {
     super();
@@ -78,8 +78,7 @@ export class PostgresJobStore extends JobStore {
   override async complete(claim: Claim, outcome: RunOutcome): Promise<CompleteResult> {
     try {
       const result = await this.#completion.complete(claim, outcome);
-      // Whoever waits for a posted deployment may be connected to another replica.
-      if (claim.payload && !result.fenced) this.wakeups.wake({ lanes: [], fanOuts: false });
+      if (claim.payload && !result.fenced) this.wakeups.finished();
       return result;
     } catch (error) {
       if (error instanceof FencedError) return { fenced: true, again: false };

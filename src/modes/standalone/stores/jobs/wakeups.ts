@@ -6,6 +6,7 @@ import { JobWaker, type WakeHint } from '../../../../modules/queue/index.js';
 const CHANNEL = 'symphony_jobs';
 const LANES = 'lanes';
 const FAN_OUTS = 'fan_outs';
+const FINISHED = 'finished';
 
 export interface WakeupsOptions {
   /** Where to connect; a connection of its own, never one of the pool and never through a transaction pooler. */
@@ -27,6 +28,7 @@ const NOTHING_KNOWN: WakeHint = { lanes: [], fanOuts: true };
 /** Wakes the workers of this process at once and those of other processes by NOTIFY. */
 export class PostgresWakeups extends JobWaker {
   readonly #listeners = new Set<(hint: WakeHint) => void>();
+  readonly #waiting = new Set<() => void>();
   readonly #stop = new AbortController();
   readonly #pending = new Set<string>();
   #client: Client | undefined;
@@ -50,9 +52,26 @@ export class PostgresWakeups extends JobWaker {
 
   override wake(hint: WakeHint): void {
     this.#tell(hint);
-    this.#pending.add(LANES);
-    if (hint.fanOuts) this.#pending.add(FAN_OUTS);
-    this.#timer ??= setTimeout(() => this.#send(), this.options.coalesceMs ?? 3);
+    this.#notify(LANES);
+    if (hint.fanOuts) this.#notify(FAN_OUTS);
+  }
+
+  /** Tells whoever waits for a posted deployment, in this process and in others. */
+  finished(): void {
+    this.#releaseWaiting();
+    this.#notify(FINISHED);
+  }
+
+  override nextFinished(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      this.#waiting.add(done);
+    });
   }
 
   onWake(listener: (hint: WakeHint) => void): () => void {
@@ -60,6 +79,17 @@ export class PostgresWakeups extends JobWaker {
     const entry = (hint: WakeHint): void => listener(hint);
     this.#listeners.add(entry);
     return () => this.#listeners.delete(entry);
+  }
+
+  #releaseWaiting(): void {
+    for (const done of this.#waiting) done();
+  }
+
+  #notify(payload: string): void {
+    this.#pending.add(payload);
+    if (!this.#stop.signal.aborted) {
+      this.#timer ??= setTimeout(() => this.#send(), this.options.coalesceMs ?? 3);
+    }
   }
 
   #tell(hint: WakeHint): void {
@@ -120,6 +150,7 @@ export class PostgresWakeups extends JobWaker {
       onReady();
       // Whatever was notified while nobody listened is made up for by looking everywhere once.
       this.#tell(NOTHING_KNOWN);
+      this.#releaseWaiting();
       this.#send();
       const until = AbortSignal.any([broken.signal, this.#stop.signal]);
       while (!until.aborted) {
@@ -138,6 +169,7 @@ export class PostgresWakeups extends JobWaker {
     // Our own orders woke this process before they were notified.
     const own = (client as Client & { processID?: number | null }).processID;
     if (message.processId === own) return;
+    if (message.payload === FINISHED) return this.#releaseWaiting();
     this.#tell({ lanes: [], fanOuts: message.payload === FAN_OUTS });
   }
 }
