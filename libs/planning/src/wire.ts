@@ -20,7 +20,8 @@ export interface WireOptions {
 export function toWireDeployment(deployment: Deployment, options: WireOptions = {}): WireDeployment {
   const { activeTarget } = options;
   const { owner, solution, instance } = deployment;
-  const scope = activeTarget === undefined ? undefined : scopeOn(deployment, activeTarget);
+  const { assignments, scopes } = shared(deployment);
+  const scope = activeTarget === undefined ? undefined : scopes.get(activeTarget);
   return structuredClone({
     solutionName: solution.name,
     solution: {
@@ -40,10 +41,7 @@ export function toWireDeployment(deployment: Deployment, options: WireOptions = 
         { metadata: { name, namespace: owner.namespace }, spec: plain(spec) },
       ]),
     ),
-    assignments: assignmentsText(
-      deployment.targets.map((target) => target.name),
-      deployment.assignments,
-    ),
+    assignments,
     ...(activeTarget === undefined ? {} : { activeTarget }),
     generation: deployment.generation,
     jobID: deployment.jobId,
@@ -120,8 +118,24 @@ function assignmentsText(
   );
 }
 
-function scopeOn(deployment: Deployment, target: string): string | undefined {
-  return deployment.assignments.find((assignment) => assignment.target === target)?.scope;
+interface Shared {
+  assignments: Record<string, string>;
+  scopes: ReadonlyMap<string, string>;
+}
+
+/** The same for every call of a run, and costly to make for many components on many targets. */
+const sharedParts = new WeakMap<Deployment, Shared>();
+
+function shared(deployment: Deployment): Shared {
+  const known = sharedParts.get(deployment);
+  if (known) return known;
+  const names = deployment.targets.map((target) => target.name);
+  const parts: Shared = {
+    assignments: assignmentsText(names, deployment.assignments),
+    scopes: new Map(deployment.assignments.map(({ target, scope }) => [target, scope])),
+  };
+  sharedParts.set(deployment, parts);
+  return parts;
 }
 
 function withResolved(

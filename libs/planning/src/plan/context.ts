@@ -95,11 +95,16 @@ export class PlanContext {
 
 /** Identity of a component on a target, by the target's name or uid. */
 export function pairKey(target: string, component: string): string {
-  return JSON.stringify([target, component]);
+  return keyOf(target, component);
 }
 
 function placeKey(targetUid: string, role: string, bindingHash: string): string {
-  return JSON.stringify([targetUid, role, bindingHash]);
+  return keyOf(targetUid, role, bindingHash);
+}
+
+/** One text for several, unambiguous as each says how long it is; made far faster than JSON. */
+export function keyOf(...parts: readonly string[]): string {
+  return parts.map((part) => `${part.length}:${part}`).join('');
 }
 
 function compareTexts(a: string, b: string): number {

@@ -37,51 +37,46 @@ export function plan(input: PlanInput): Plan {
 }
 
 /** The action of each piece of work, with the ids of what it waits for. */
-function actionsOf(graph: WorkGraph, ids: Ids): Action[] {
-  const bare = graph.work.map((work) => bareAction(work, ids));
-  const idsOf = (indexes: readonly number[] | undefined): string[] => [
-    ...new Set(indexes?.flatMap((index) => bare[index]?.id ?? [])),
-  ];
-  return bare.map((action, index) => ({
-    ...action,
-    requires: idsOf(graph.requires[index]),
-    follows: idsOf(graph.follows[index]),
-  }));
+function actionsOf({ work, requires, follows }: WorkGraph, ids: Ids): Action[] {
+  const actions = work.map((item) => bareAction(item, ids));
+  const idsOf = (indexes: readonly number[] | undefined): string[] =>
+    indexes === undefined || indexes.length === 0
+      ? []
+      : [...new Set(indexes.map((index) => actions[index]?.id ?? ''))];
+  actions.forEach((action, index) => {
+    action.requires = idsOf(requires[index]);
+    action.follows = idsOf(follows[index]);
+  });
+  return actions;
 }
 
-type BareAction = Omit<Action, 'requires' | 'follows'>;
-
-function bareAction(work: Work, ids: Ids): BareAction {
+function bareAction(work: Work, ids: Ids): Action {
   if (work.phase === 'remove') {
     const { entry, reason: why } = work.removal;
-    return {
-      ...whatOf('delete', entry.targetName, entry.component, ids),
-      ...placeOf(entry),
-      reason: why,
-      diff: [],
-    };
+    return action('delete', entry.targetName, entry.component, entry, why, [], ids);
   }
-  const { assignment, targetUid, verdict } = work.item;
-  const { target, component, role } = assignment;
+  const { assignment, verdict } = work.item;
   const apply = verdict.kind === 'create' || verdict.kind === 'update' ? verdict : undefined;
-  return {
-    ...whatOf(apply?.kind ?? 'update', target, component, ids),
-    targetUid,
-    role,
-    reason: verdict.reason,
-    diff: apply?.diff ?? [],
-  };
+  const kind = apply?.kind ?? 'update';
+  return action(
+    kind,
+    assignment.target,
+    assignment.component,
+    whereOf(work.item),
+    verdict.reason,
+    apply?.diff ?? [],
+    ids,
+  );
 }
 
 function keptAssignment(item: Desired, ids: Ids): Action[] {
-  const { assignment, targetUid, verdict } = item;
+  const { assignment, verdict } = item;
   if (verdict.kind !== 'there' && verdict.kind !== 'waits') return [];
-  const what = whatOf('keep', assignment.target, assignment.component, ids);
-  return [keep(what, { targetUid, role: assignment.role }, verdict.reason)];
+  return [action('keep', assignment.target, assignment.component, whereOf(item), verdict.reason, [], ids)];
 }
 
 function keptEntry(entry: LedgerEntry, why: Reason, ids: Ids): Action {
-  return keep(whatOf('keep', entry.targetName, entry.component, ids), placeOf(entry), why);
+  return action('keep', entry.targetName, entry.component, entry, why, [], ids);
 }
 
 /** Gaps of which nothing is deployed either: shown, so that nobody wonders where the component is. */
@@ -93,24 +88,28 @@ function keptGaps(context: PlanContext, kept: readonly { entry: LedgerEntry }[],
     .filter((gap) => !shown.has(pairKey(gap.target, gap.component)))
     .map((gap) => {
       const { uid } = context.targetNamed(gap.target);
-      const role = roleOf(context.componentNamed(gap.component));
-      return keep(whatOf('keep', gap.target, gap.component, ids), { targetUid: uid, role }, gap.reason);
+      const where = { targetUid: uid, role: roleOf(context.componentNamed(gap.component)) };
+      return action('keep', gap.target, gap.component, where, gap.reason, [], ids);
     });
 }
 
-type What = Pick<Action, 'kind' | 'id' | 'target' | 'component'>;
 type Where = Pick<Action, 'targetUid' | 'role'>;
 
-function whatOf(kind: Action['kind'], target: string, component: string, ids: Ids): What {
-  return { kind, id: ids.next(kind, target, component), target, component };
+function whereOf({ targetUid, assignment }: Desired): Where {
+  return { targetUid, role: assignment.role };
 }
 
-function placeOf({ targetUid, role }: LedgerEntry): Where {
-  return { targetUid, role };
-}
-
-function keep(what: What, where: Where, why: Reason): Action {
-  return { ...what, ...where, reason: why, diff: [], requires: [], follows: [] };
+function action(
+  kind: Action['kind'],
+  target: string,
+  component: string,
+  { targetUid, role }: Where,
+  why: Reason,
+  diff: Action['diff'],
+  ids: Ids,
+): Action {
+  const id = ids.next(kind, target, component);
+  return { kind, id, target, targetUid, component, role, reason: why, diff, requires: [], follows: [] };
 }
 
 /** Readable ids; one that comes again (the same component held by two providers, for example) gets a number. */

@@ -1,4 +1,5 @@
 import type { Action, Step } from '@symphony/model';
+import { keyOf } from './context.js';
 import { isPlain, type Work, type WorkGraph } from './work.js';
 
 /** How far back an ancestor is looked for; where that is too short, a step more is opened, which is never wrong. */
@@ -24,22 +25,28 @@ export function groupIntoSteps(graph: WorkGraph, actions: readonly Action[]): St
   const firstOfRole = new Map<string, OpenStep>();
   const barriers = new Map<string, ReadonlySet<OpenStep>>();
   const opened: OpenStep[] = [];
-  const stepsOf = (indexes: readonly number[]): OpenStep[] => indexes.flatMap((index) => stepOf[index] ?? []);
+  const addSteps = (indexes: readonly number[] | undefined, to: Set<OpenStep>): Set<OpenStep> => {
+    for (const index of indexes ?? []) {
+      const step = stepOf[index];
+      if (step) to.add(step);
+    }
+    return to;
+  };
 
   for (const index of graph.order) {
     const work = graph.work[index];
     const action = actions[index];
     if (!work || !action) continue;
-    const required = new Set(stepsOf(graph.requires[index] ?? []));
-    const before = new Set([...required, ...stepsOf(graph.follows[index] ?? [])]);
+    const required = addSteps(graph.requires[index], new Set());
+    const before = addSteps(graph.follows[index], new Set(required));
     if (isPlain(work)) {
       const known =
-        barriers.get(action.targetUid) ?? new Set(stepsOf(graph.appliesBefore.get(action.targetUid) ?? []));
+        barriers.get(action.targetUid) ?? addSteps(graph.appliesBefore.get(action.targetUid), new Set());
       barriers.set(action.targetUid, known);
       for (const step of known) before.add(step);
     }
     const place = placeOf(work);
-    const key = JSON.stringify([action.targetUid, action.role, place.bindingHash, place.scope, work.phase]);
+    const key = keyOf(action.targetUid, action.role, place.bindingHash, place.scope, work.phase);
     const candidate = last.get(key);
     const own = work.phase === 'apply' || !candidate || !required.has(candidate);
     if (candidate && own && [...before].every((step) => step === candidate || isBefore(step, candidate))) {
@@ -47,7 +54,7 @@ export function groupIntoSteps(graph: WorkGraph, actions: readonly Action[]): St
       stepOf[index] = candidate;
       continue;
     }
-    const roleKey = JSON.stringify([action.targetUid, action.role]);
+    const roleKey = keyOf(action.targetUid, action.role);
     const first = work.phase === 'apply' ? firstOfRole.get(roleKey) : undefined;
     // The first step of a role is the one that makes shared scaffolding; the others want it to be there.
     if (first) before.add(first);
