@@ -16,6 +16,7 @@ export class Engine {
   #child;
   #exit;
   #token;
+  #stopped = false;
 
   /** @param options {dataDir, logFile, port, args} */
   constructor(options) {
@@ -29,6 +30,7 @@ export class Engine {
 
   /** Starts the process and waits until it serves. */
   async start() {
+    if (this.#stopped) throw new Error('the engine has been stopped.');
     const { dataDir, logFile, port, args = [] } = this.options;
     const command = [
       join(ROOT, 'dist', 'main'),
@@ -69,8 +71,9 @@ export class Engine {
     }
   }
 
-  /** Ends the process in order, by force when it takes too long. Does nothing when it is gone. */
+  /** Ends the process in order, by force when it takes too long. From then on it cannot be started again. */
   async stop() {
+    this.#stopped = true;
     if (!this.#running()) return;
     this.#child.kill('SIGTERM');
     const stopped = await Promise.race([this.#exit.then(() => true), delay(STOP_MS, false, { ref: false })]);
@@ -109,11 +112,11 @@ export class Engine {
     const deadline = performance.now() + READY_MS;
     while (performance.now() < deadline) {
       const ended = await Promise.race([this.#exit, delay(100)]);
-      if (ended !== undefined) throw new Error(`The engine ended at its start (${ended}):\n${this.log()}`);
+      if (ended !== undefined) throw new Error(`the engine ended at its start (${ended}).`);
       const response = await this.#fetch('/readyz', {}).catch(() => undefined);
       if (response?.ok) return;
     }
-    throw new Error(`The engine was not ready within ${READY_MS / 1000} seconds:\n${this.log()}`);
+    throw new Error(`the engine was not ready within ${READY_MS / 1000} seconds.`);
   }
 
   #fetch(path, init) {

@@ -54,7 +54,7 @@ function packagesOf(file) {
 }
 
 function install() {
-  console.log('Installing the packages (about a minute the first time) ...');
+  console.log('Installing the packages (a minute or two the first time) ...');
   const command = existsSync(join(ROOT, 'package-lock.json')) ? 'ci' : 'install';
   // The development tools build the product, whatever NODE_ENV says.
   if (!npm([command, '--include=dev', '--include=optional', '--no-audit', '--no-fund'])) {
