@@ -1,11 +1,74 @@
-import { type DynamicModule, Module } from '@nestjs/common';
+import os from 'node:os';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { ScheduleModule } from '@nestjs/schedule';
 import type { AppConfig } from './config/index.js';
+import { assertAuthUsable, AuthModule, isLoopback, type AuthOptions } from './modules/auth/index.js';
+import { EventsModule } from './modules/events/index.js';
 import { HealthModule } from './modules/health/index.js';
+import { ProvidersModule } from './modules/providers/index.js';
+import { QueueModule } from './modules/queue/index.js';
+import { ReconcileModule } from './modules/reconcile/index.js';
+import { SolutionModule } from './modules/solution/index.js';
+import { StateModule } from './modules/state/index.js';
 
+/** What a launch mode brings along: the module with the adapters of all ports, and whether it has the store for itself. */
+export interface Mode {
+  module: DynamicModule;
+  /** No other process can have workers on the same store. */
+  sole: boolean;
+}
+
+/** The whole engine around the adapters of one mode. Everything but the adapters is the same in every mode. */
 @Module({})
 export class AppModule {
-  /** The modules of one launch mode. */
-  static forMode(_mode: AppConfig['mode']): DynamicModule {
-    return { module: AppModule, imports: [HealthModule] };
+  static forMode(mode: Mode, config: AppConfig): DynamicModule {
+    const providers = ProvidersModule.forRoot({
+      script: { allowedFolders: config.providers.script.allowedFolders },
+    });
+    const solution = SolutionModule.forRoot(
+      {
+        callTimeoutMs: config.reconcile.stepTimeoutSeconds * 1000,
+        targetsAtOnce: config.reconcile.targetConcurrency,
+        folders: { secret: config.secrets.folder, config: config.configs.folder },
+        environment: process.env,
+        history: config.history,
+      },
+      [providers],
+    );
+    const { interval, minInterval, targetConcurrency } = config.reconcile;
+    return {
+      module: AppModule,
+      imports: [
+        ScheduleModule.forRoot(),
+        EventsModule,
+        HealthModule,
+        mode.module,
+        AuthModule.register(authOptionsOf(config)),
+        providers,
+        solution,
+        ReconcileModule.forRoot({ intervals: { interval, minInterval }, stepsAtOnce: targetConcurrency }, [
+          solution,
+        ]),
+        QueueModule.forRoot({
+          concurrency: config.queue.concurrency,
+          leaseMs: config.queue.leaseSeconds * 1000,
+          drainMs: config.queue.drainSeconds * 1000,
+          worker: `${os.hostname()}-${process.pid}`,
+          sole: mode.sole,
+        }),
+        StateModule.forStore([]),
+      ],
+    };
   }
+}
+
+/** @throws ConfigError when an open administrator would be reachable from another machine */
+export function authOptionsOf({ auth, host }: AppConfig): AuthOptions {
+  const options: AuthOptions = {
+    ...(auth.adminPassword === undefined ? {} : { adminPassword: auth.adminPassword }),
+    users: auth.users as AuthOptions['users'],
+    loopback: isLoopback(host),
+  };
+  assertAuthUsable(options);
+  return options;
 }

@@ -1,7 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Logger } from 'pino';
-import { AppModule } from './app.module.js';
+import { AppModule, authOptionsOf, type Mode } from './app.module.js';
 import type { AppConfig } from './config/index.js';
 import { version } from './config/version.js';
 import { configureHttp, createHttpAdapter, setupOpenApi } from './modules/http/index.js';
@@ -12,13 +12,30 @@ export async function createApp(
   config: AppConfig,
   logger: Logger = createLogger({ level: config.logLevel }),
 ): Promise<NestFastifyApplication> {
-  const app = await NestFactory.create<NestFastifyApplication>(
-    AppModule.forMode(config.mode),
-    createHttpAdapter({ bodyLimitBytes: config.http.bodyLimitBytes, logger }),
-    // Our own parser reads bodies; a failed start is ours to explain, not a reason to abort.
-    { bodyParser: false, abortOnError: false, logger: new NestLogger(logger) },
-  );
-  await configureHttp(app);
-  setupOpenApi(app, { version: version() });
-  return app;
+  // Before anything is opened: a configuration that may not serve must not start a database either.
+  authOptionsOf(config);
+  const { mode, close } = await openMode(config, logger);
+  try {
+    const app = await NestFactory.create<NestFastifyApplication>(
+      AppModule.forMode(mode, config),
+      createHttpAdapter({ bodyLimitBytes: config.http.bodyLimitBytes, logger }),
+      // Our own parser reads bodies; a failed start is ours to explain, not a reason to abort.
+      { bodyParser: false, abortOnError: false, logger: new NestLogger(logger) },
+    );
+    await configureHttp(app);
+    setupOpenApi(app, { version: version() });
+    return app;
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Loaded only here, so that a mode never pays for the libraries of the other. */
+async function openMode(
+  config: AppConfig,
+  logger: Logger,
+): Promise<{ mode: Mode; close: () => Promise<void> }> {
+  const { openStandalone } = await import('./modes/standalone/index.js');
+  return openStandalone(config, logger);
 }

@@ -22,6 +22,14 @@ const text = (what: string) => ({ message: `must be ${what}` });
 
 const DAY = 86_400_000;
 
+/** A user beside `admin`; exactly one of `passwordHash` (argon2id) and `passwordFile` (absolute) is set. */
+export interface UserConfig {
+  name: string;
+  roles: readonly string[];
+  passwordHash?: string;
+  passwordFile?: string;
+}
+
 export class AuthConfig {
   /** In clear; undefined when none is set. Taken from `adminPasswordFile` when that is given. */
   @IsOptional()
@@ -33,6 +41,9 @@ export class AuthConfig {
   @IsOptional()
   @IsString(text('the path of a file'))
   adminPasswordFile?: string;
+
+  @IsArray(text('a list of users'))
+  users: UserConfig[] = [];
 }
 
 export class DatabaseConfig {
@@ -114,6 +125,12 @@ export class SecretsConfig {
   folder?: string;
 }
 
+export class ConfigsConfig {
+  @IsOptional()
+  @IsString(text('the path of a folder'))
+  folder?: string;
+}
+
 export class HttpConfig {
   @IsInt(whole(1024, 67_108_864))
   @Min(1024, whole(1024, 67_108_864))
@@ -162,5 +179,6 @@ export class AppConfig {
   @ValidateNested() history = new HistoryConfig();
   @ValidateNested() providers = new ProvidersConfig();
   @ValidateNested() secrets = new SecretsConfig();
+  @ValidateNested() configs = new ConfigsConfig();
   @ValidateNested() http = new HttpConfig();
 }

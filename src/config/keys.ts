@@ -1,5 +1,5 @@
 /** How the text of a flag or an environment variable becomes a value, and what a file may hold for it. */
-export type KeyType = 'text' | 'integer' | 'duration' | 'list' | 'path';
+export type KeyType = 'text' | 'integer' | 'duration' | 'list' | 'path' | 'users';
 
 /** One configuration key: everything that the flags, the environment, the file and the documentation say of it. */
 export interface ConfigKey {
@@ -9,8 +9,8 @@ export interface ConfigKey {
   flag?: string;
   /** A one-letter flag without `-`. */
   short?: string;
-  /** The environment variable. */
-  env: string;
+  /** The environment variable; undefined for what only a file can hold. */
+  env?: string;
   type: KeyType;
   /** What stands in the help for the value, for example `<file>`. */
   placeholder: string;
@@ -106,6 +106,15 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     placeholder: 'file',
     description: 'A file that holds the password of `admin`; the line break at its end is not part of it.',
   },
+  {
+    key: 'auth.users',
+    type: 'users',
+    placeholder: 'list',
+    default: [],
+    secret: 'all',
+    description:
+      'More users, in a file only: a list of `name`, `roles` (administrator, operator, reader) and either `passwordHash` (argon2id) or `passwordFile`.',
+  },
   named('queue.concurrency', {
     type: 'integer',
     placeholder: 'number',
@@ -171,7 +180,13 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     type: 'path',
     placeholder: 'folder',
     description:
-      'The folder of the file secret provider: one folder for each secret, one file for each field.',
+      'The folder of the file secret provider: one folder for each namespace, in it one for each secret, in that one file for each field.',
+  }),
+  named('configs.folder', {
+    type: 'path',
+    placeholder: 'folder',
+    description:
+      'The folder of the file configuration provider: one folder for each namespace, one YAML or JSON file for each configuration.',
   }),
   named('http.bodyLimitBytes', {
     type: 'integer',

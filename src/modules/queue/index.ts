@@ -6,3 +6,4 @@ export * from './job-waker.js';
 export * from './lanes.js';
 export * from './run-handler.js';
 export * from './summary-store.js';
+export * from './queue.module.js';

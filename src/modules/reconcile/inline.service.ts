@@ -8,7 +8,8 @@ import {
   type SummarySpec,
 } from '@symphony/model';
 import { generateInline } from '@symphony/planning';
-import { JobStore, JobWaker, SummaryStore, type LaneOrder } from '../queue/index.js';
+import { Events } from '../events/index.js';
+import { JobStore, SummaryStore, type LaneKey, type LaneOrder } from '../queue/index.js';
 import { DesiredStateReader, RunPlanner } from '../solution/index.js';
 import { blockedSummary } from './report.js';
 import { inlineSummaryKey } from './subject.js';
@@ -33,7 +34,7 @@ const OBSERVE_DEADLINE_MS = 60_000;
 export class InlineService {
   constructor(
     private readonly jobs: JobStore,
-    private readonly waker: JobWaker,
+    private readonly events: Events,
     private readonly summaries: SummaryStore,
     private readonly reader: DesiredStateReader,
     private readonly planner: RunPlanner,
@@ -87,16 +88,42 @@ export class InlineService {
 
   async #awaitRun(key: LaneOrder, seq: string): Promise<void> {
     const deadline = performance.now() + WAIT_MS;
-    while (!(await this.jobs.isDone(key, seq))) {
-      if (performance.now() > deadline) {
-        throw new UnavailableError(
-          `The run of ${key.name} takes longer than ${WAIT_MS / 60_000} minutes; it goes on. Ask GET /v1alpha2/solution/queue?instance=${key.name} for its outcome.`,
-          'RunStillGoing',
-        );
+    for (;;) {
+      // Listens before it looks: a run that ends in between is heard.
+      const finished = this.#nextFinished(key);
+      try {
+        if (await this.jobs.isDone(key, seq)) return;
+        if (performance.now() > deadline) throw stillGoing(key);
+        await finished.promise;
+      } finally {
+        finished.cancel();
       }
-      await this.waker.nextFinished(LOOK_EVERY_MS);
     }
   }
+
+  /** The end of a run of this lane in this process; or a while, for runs elsewhere. */
+  #nextFinished({ kind, namespace, name }: LaneKey): { promise: Promise<void>; cancel: () => void } {
+    let cancel = (): void => undefined;
+    const promise = new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, LOOK_EVERY_MS);
+      const off = this.events.on('job.finished', (event) => {
+        if (event.kind === kind && event.namespace === namespace && event.name === name) resolve();
+      });
+      cancel = (): void => {
+        clearTimeout(timer);
+        off();
+        resolve();
+      };
+    });
+    return { promise, cancel };
+  }
+}
+
+function stillGoing({ name }: LaneKey): UnavailableError {
+  return new UnavailableError(
+    `The run of ${name} takes longer than ${WAIT_MS / 60_000} minutes; it goes on. Ask GET /v1alpha2/solution/queue?instance=${name} for its outcome.`,
+    'RunStillGoing',
+  );
 }
 
 function wholeOf(text: string): number {

@@ -19,7 +19,9 @@ export class ValueSources {
     this.#sources = sources;
   }
 
-  async lookup(need: LookupNeed, namespace: string, signal: AbortSignal): Promise<LookupAnswer> {
+  async lookup(asking: LookupNeed, namespace: string, signal: AbortSignal): Promise<LookupAnswer> {
+    // Symphony's users write "" for the whole object, and double quotes stay in the value.
+    const need = asking.field === '""' ? { ...asking, field: '' } : asking;
     const asked =
       need.provider === undefined ? this.#sources : this.#sources.filter((s) => s.name === need.provider);
     if (asked.length === 0) {

@@ -1,11 +1,13 @@
 import type { MigrationInterface } from 'typeorm';
 import { Objects1700000001000 } from './1700000001000-objects.js';
 import { Lanes1700000002000 } from './1700000002000-lanes.js';
+import { Runs1700000003000 } from './1700000003000-runs.js';
 import { Auth1700000004000 } from './1700000004000-auth.js';
 
 /** Every migration, the oldest first. A released one is never changed: the next one corrects it. */
 export const MIGRATIONS: readonly (new () => MigrationInterface)[] = [
   Objects1700000001000,
   Lanes1700000002000,
+  Runs1700000003000,
   Auth1700000004000,
 ];

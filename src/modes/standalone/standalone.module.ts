@@ -1,0 +1,86 @@
+import { Module, type DynamicModule, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
+import { SigningKeyStore } from '../../modules/auth/index.js';
+import { ReadinessRegistry } from '../../modules/health/index.js';
+import { JobStore, JobWaker, SummaryStore } from '../../modules/queue/index.js';
+import { Ledger, ProgressStore } from '../../modules/reconcile/index.js';
+import { DesiredStateReader, DigestKey, RunHistory, TargetHealth } from '../../modules/solution/index.js';
+import { ObjectStore } from '../../modules/state/index.js';
+import { Database } from './database/database.js';
+import { StandaloneRuntime } from './runtime.js';
+import { PostgresSigningKeyStore } from './stores/auth/signing-key-store.js';
+import { PostgresJobStore, PostgresWakeups } from './stores/jobs/index.js';
+import { PostgresObjectStore } from './stores/objects/postgres-object-store.js';
+import { writeOutcome } from './stores/runs/outcome-writer.js';
+import { PostgresDesiredState } from './stores/runs/postgres-desired-state.js';
+import { PostgresLedger } from './stores/runs/postgres-ledger.js';
+import { PostgresProgress } from './stores/runs/postgres-progress.js';
+import { PostgresRunHistory } from './stores/runs/postgres-run-history.js';
+import { PostgresSummaries } from './stores/runs/postgres-summaries.js';
+import { PostgresTargetHealth } from './stores/runs/postgres-target-health.js';
+
+/** Opens and closes what the adapters share; closed last, when the job manager has drained. */
+class StandaloneLifecycle implements OnModuleInit, OnApplicationShutdown {
+  constructor(
+    private readonly runtime: StandaloneRuntime,
+    private readonly wakeups: PostgresWakeups,
+    private readonly readiness: ReadinessRegistry,
+  ) {}
+
+  onModuleInit(): void {
+    this.wakeups.start();
+    this.readiness.register('database', async () => {
+      await this.runtime.database.query('SELECT 1');
+    });
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.wakeups.stop();
+    await this.runtime.close();
+  }
+}
+
+/** The PostgreSQL adapters of the modules' ports. */
+@Module({})
+export class StandaloneModule {
+  static forRuntime(runtime: StandaloneRuntime): DynamicModule {
+    const { database } = runtime;
+    const logger = new Logger('Wakeups');
+    const wakeups = new PostgresWakeups({
+      connection: clientConfigOf(runtime),
+      onProblem: (message) => logger.warn(message),
+    });
+    const signingKeys = new PostgresSigningKeyStore(database);
+    const ports = [
+      { provide: JobWaker, useValue: wakeups },
+      { provide: SigningKeyStore, useValue: signingKeys },
+      { provide: ObjectStore, useValue: new PostgresObjectStore(database, wakeups) },
+      { provide: JobStore, useValue: new PostgresJobStore(database, writeOutcome, wakeups) },
+      { provide: SummaryStore, useValue: new PostgresSummaries(database) },
+      { provide: Ledger, useValue: new PostgresLedger(database) },
+      { provide: ProgressStore, useValue: new PostgresProgress(database) },
+      { provide: DesiredStateReader, useValue: new PostgresDesiredState(database) },
+      { provide: RunHistory, useValue: new PostgresRunHistory(database) },
+      { provide: TargetHealth, useValue: new PostgresTargetHealth(database) },
+      { provide: DigestKey, useFactory: async () => DigestKey.from(await signingKeys.load()) },
+    ];
+    return {
+      module: StandaloneModule,
+      global: true,
+      providers: [
+        ...ports,
+        { provide: Database, useValue: database },
+        {
+          provide: StandaloneLifecycle,
+          useFactory: (readiness: ReadinessRegistry) => new StandaloneLifecycle(runtime, wakeups, readiness),
+          inject: [ReadinessRegistry],
+        },
+      ],
+      exports: ports.map(({ provide }) => provide),
+    };
+  }
+}
+
+function clientConfigOf({ address }: StandaloneRuntime) {
+  return 'url' in address ? { connectionString: address.url } : address.connection;
+}
