@@ -1,4 +1,4 @@
-export { mockControl, type MockCall, type MockControl, type MockFaults } from './mock/index.js';
+export { mockControl } from './mock/index.js';
 export type { ProvidersOptions } from './options.js';
 export { ProvidersModule } from './providers.module.js';
 export { ProviderRegistry } from './registry.js';

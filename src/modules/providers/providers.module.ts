@@ -7,7 +7,7 @@ import { defaultStagingRoot, scriptProvider } from './script/index.js';
 
 /** Before any work: ends the scripts that a former, killed engine left running. */
 @Injectable()
-export class ScriptLeftovers implements OnModuleInit {
+class ScriptLeftovers implements OnModuleInit {
   private readonly logger = new Logger(ScriptLeftovers.name);
 
   constructor(@Inject(PROVIDERS_OPTIONS) private readonly options: ProvidersOptions) {}

@@ -2,8 +2,7 @@ import type { ProviderDefinition } from '@symphony/provider-kit';
 import { readFaults } from './faults.js';
 import { MockProvider } from './mock.provider.js';
 
-export { mockControl, type MockCall, type MockControl } from './control.js';
-export type { MockFaults } from './faults.js';
+export { mockControl, type MockControl } from './control.js';
 
 export interface MockOptions {
   /** On by default: it touches nothing but the memory of the process. */

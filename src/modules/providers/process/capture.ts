@@ -26,11 +26,15 @@ export class TailCapture {
     this.stream.destroy();
   }
 
-  /** What was kept. When something was dropped, it begins with a whole line: half a secret could not be recognised. */
+  /**
+   * What was kept. When something was dropped it begins with a whole line, and is empty when there is none: half a
+   * secret could not be recognised.
+   */
   get text(): string {
     const text = Buffer.concat(this.chunks).subarray(-this.limit).toString('utf8');
     if (!this.dropped) return text;
-    return text.slice(text.indexOf('\n') + 1);
+    const lineEnd = text.indexOf('\n');
+    return lineEnd === -1 ? '' : text.slice(lineEnd + 1);
   }
 
   private add(chunk: Buffer): void {
