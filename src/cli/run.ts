@@ -15,13 +15,13 @@ const terminal: Terminal = {
 
 /**
  * Does what the command line asks for.
- * @returns the exit code: 0 done (a server that started lives on and ends by a signal), 1 failed, 2 wrong configuration.
+ * @returns the exit code: 0 done, 1 failed, 2 wrong configuration; undefined when a server listens, which ends by a signal.
  */
 export async function run(
   argv: readonly string[],
   env: NodeJS.ProcessEnv,
   io: Terminal = terminal,
-): Promise<number> {
+): Promise<number | undefined> {
   try {
     const line = parseCommandLine(argv);
     if (line.help) io.out(helpText());
@@ -36,7 +36,11 @@ export async function run(
 }
 
 /** Imports what it needs only here: `--help` and `--version` answer before the framework would have been read. */
-async function runConfigured(line: CommandLine, env: NodeJS.ProcessEnv, io: Terminal): Promise<number> {
+async function runConfigured(
+  line: CommandLine,
+  env: NodeJS.ProcessEnv,
+  io: Terminal,
+): Promise<number | undefined> {
   const { loadConfig, printConfig } = await import('../config/index.js');
   const loaded = loadConfig({
     flags: line.flags,
@@ -49,6 +53,10 @@ async function runConfigured(line: CommandLine, env: NodeJS.ProcessEnv, io: Term
   }
   if (loaded.config.mode === 'k8s') {
     throw new ConfigError('The mode k8s is not available in this build: start with --mode=standalone.');
+  }
+  if (line.command !== 'serve') {
+    const { runDatabaseCommand } = await import('./database-commands.js');
+    return runDatabaseCommand(line, loaded.config, io);
   }
   const { serve } = await import('./serve.js');
   return serve(loaded, io);

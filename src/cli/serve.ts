@@ -12,9 +12,9 @@ const CLOSE_AFTER_FAILED_START_MS = 15_000;
 
 /**
  * Starts the engine and returns once it listens; from then on it ends by a signal.
- * @returns 0, or 1 or 2 after one sentence on stderr.
+ * @returns undefined, or 1 or 2 after one sentence on stderr.
  */
-export async function serve({ config, warnings }: LoadedConfig, io: Terminal): Promise<number> {
+export async function serve({ config, warnings }: LoadedConfig, io: Terminal): Promise<number | undefined> {
   const logger = createLogger({ level: config.logLevel });
   for (const warning of warnings) logger.warn(warning);
 
@@ -35,7 +35,7 @@ export async function serve({ config, warnings }: LoadedConfig, io: Terminal): P
     app = await createApp(config, logger);
     await app.listen(config.port, config.host);
     logger.info({ url: await app.getUrl(), mode: config.mode, version: version() }, 'Listening');
-    return 0;
+    return undefined;
   } catch (error) {
     const failure = explainStartError(error, config);
     if (failure.unforeseen) logger.error({ err: error }, 'The start failed');

@@ -23,7 +23,7 @@ export function helpText(): string {
     ]),
     '',
     'Environment or file only:',
-    ...rows(CONFIG_KEYS.filter((row) => !row.flag).map((row) => [row.env, row.description])),
+    ...rows(CONFIG_KEYS.filter((row) => !row.flag).map((row) => [row.env ?? row.key, row.description])),
     '',
     'Exit codes: 0 ended as asked, 1 failed, 2 the configuration or the command line is wrong.',
     '',
@@ -75,7 +75,7 @@ export function markdownTable(): string {
     const cells = [
       `\`${row.key}\``,
       flag,
-      `\`${row.env}\``,
+      row.env ? `\`${row.env}\`` : '',
       row.type,
       value === undefined ? '' : `\`${value}\``,
       row.description.replaceAll('|', '\\|') + (row.secret ? ' Masked when printed.' : ''),

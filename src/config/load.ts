@@ -6,6 +6,7 @@ import { AppConfig } from './app-config.js';
 import { ConfigError, nearest } from './errors.js';
 import { readConfigFile, reasonOf } from './file.js';
 import { CONFIG_KEYS, configKey, type ConfigKey } from './keys.js';
+import { readUserList } from './users.js';
 
 /** Where a value comes from, in words for an error: rank 3 is a flag, 2 the environment, 1 the file, 0 the default. */
 export interface Source {
@@ -53,7 +54,7 @@ export function loadConfig(input: LoadInput = {}): LoadedConfig {
     const { value, source } = candidateFor(row, input.flags, env, fromFile, file);
     sources.set(row.key, source);
     const base = source.rank === 1 && file !== undefined ? dirname(file) : cwd;
-    const coerced = coerce(row, value, base);
+    const coerced = coerce(row, value, base, source.name);
     if (coerced !== undefined) setPath(config, row.key, coerced);
   }
   refuseWrongValues(config, sources);
@@ -70,8 +71,8 @@ function candidateFor(
 ): Candidate {
   const flag = flags?.get(row.key);
   if (flag !== undefined) return { value: flag, source: { rank: 3, name: `the flag --${row.flag}` } };
-  const variable = env[row.env];
-  if (variable !== undefined && variable !== '' && !isServiceLink(row.env, variable)) {
+  const variable = row.env && env[row.env];
+  if (row.env && variable && !isServiceLink(row.env, variable)) {
     return { value: variable, source: { rank: 2, name: `the environment variable ${row.env}` } };
   }
   if (fromFile.has(row.key)) {
@@ -86,7 +87,7 @@ function isServiceLink(name: string, value: string): boolean {
 }
 
 /** A value that cannot be read as its type is left as it is: the rule of its field then says what would be right. */
-function coerce(row: ConfigKey, value: unknown, base: string): unknown {
+function coerce(row: ConfigKey, value: unknown, base: string, sourceName: string): unknown {
   if (value === undefined) return undefined;
   switch (row.type) {
     case 'integer':
@@ -102,6 +103,8 @@ function coerce(row: ConfigKey, value: unknown, base: string): unknown {
         typeof item === 'string' && item !== '' ? resolve(base, item) : item,
       );
     }
+    case 'users':
+      return readUserList(value, sourceName, base);
     case 'path':
       return typeof value === 'string' && value !== '' ? resolve(base, value) : value;
     default:
@@ -179,7 +182,7 @@ function resolvePassword(config: AppConfig, sources: Map<string, Source>): void 
 
 /** Unknown variables do not stop the start: platforms and clients set their own, such as `SYMPHONY_API_URL`. */
 function unknownVariables(env: NodeJS.ProcessEnv): string[] {
-  const known = ['SYMPHONY_CONFIG', ...CONFIG_KEYS.map((row) => row.env)];
+  const known = ['SYMPHONY_CONFIG', ...CONFIG_KEYS.flatMap((row) => row.env ?? [])];
   return Object.keys(env)
     .filter((name) => name.startsWith('SYMPHONY_') && !known.includes(name))
     .flatMap((name) => {

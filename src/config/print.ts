@@ -37,6 +37,7 @@ export function valueAt(config: AppConfig, path: string): unknown {
 
 function shown(row: ConfigKey, value: unknown): string {
   if (value === undefined) return 'null';
+  if (Array.isArray(value) && value.length === 0) return '[]';
   if (row.secret === 'all') return `"${MASK}"`;
   if (row.secret === 'url') return JSON.stringify(typeof value === 'string' ? maskUrl(value) : MASK);
   if (row.type === 'duration') return durationText(Number(value));
