@@ -1,9 +1,10 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { reason, type ComponentSpec, type Deployment, type Plan } from '@symphony/model';
 import { describe, expect, it } from 'vitest';
 import { plan, type PlanInput } from '../src/index.js';
 import {
   carryOut,
+  changed,
   component,
   deploymentOf,
   on,
@@ -38,7 +39,7 @@ const solution: fc.Arbitrary<Declared[]> = fc.shuffledSubarray(NAMES, { minLengt
           v: fc.nat(1),
         })
         .map(({ type, dependencies, on, v }) => ({
-          component: { ...only(name, type, dependencies), properties: { v } },
+          component: changed(only(name, type, dependencies), { properties: { v } }),
           on,
         })),
     ),
@@ -204,10 +205,9 @@ it('ledgers with circular dependencies of all kinds are emptied', () => {
     fc.property(edges, fc.subarray(ledger), (pairs, subset) => {
       const circular = subset.map((entry) => ({
         ...entry,
-        applied: {
-          ...entry.applied,
+        applied: changed(entry.applied, {
           dependencies: pairs.filter(([from]) => from === entry.component).map(([, to]) => to),
-        },
+        }),
       }));
       const removal = planInput({ ...everywhere, removal: true }, { ledger: circular, real });
       expect(carryOut(removal, plan(removal), { ledger: circular, real }).ledger).toEqual([]);

@@ -2,6 +2,7 @@ import { reason } from '@symphony/model';
 import { describe, expect, it } from 'vitest';
 import { blockedBy, plan, runnableActions } from '../src/index.js';
 import {
+  changed,
   component,
   deployed,
   deploymentOf,
@@ -107,7 +108,9 @@ describe('removal', () => {
     const circular = {
       ...world,
       ledger: world.ledger.map((entry) =>
-        entry.component === 'a' ? { ...entry, applied: { ...entry.applied, dependencies: ['b'] } } : entry,
+        entry.component === 'a'
+          ? { ...entry, applied: changed(entry.applied, { dependencies: ['b'] }) }
+          : entry,
       ),
     };
     const removal = deploymentOf([], [], {}, { deletionTimestamp: 'now' });

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DeploymentError, matchesPattern, matchTargets, sortByDependencies } from '../src/index.js';
 import { component } from './support.js';

@@ -39,6 +39,11 @@ export function stored<K extends 'Target' | 'Solution' | 'Instance'>(
   };
 }
 
+/** A copy with some fields changed. */
+export function changed<T extends object>(value: T, change: Partial<T>): T {
+  return Object.assign({}, value, change);
+}
+
 export const ROLES = ['instance', 'helm', 'docker', 'kubectl', 'x'];
 
 export function binding(role: string, config: Record<string, string> = {}): BindingSpec {
@@ -54,7 +59,7 @@ export function target(
   return stored(
     'Target',
     name,
-    { topologies: [{ bindings: ROLES.map((role) => binding(role)) }], ...spec },
+    changed<TargetSpec>({ topologies: [{ bindings: ROLES.map((role) => binding(role)) }] }, spec),
     more,
   );
 }

@@ -1,7 +1,7 @@
 import { Annotation, type StoredObject } from '@symphony/model';
 import { describe, expect, it } from 'vitest';
 import { generateForInstance, generateForTarget } from '../src/index.js';
-import { component, stored, target } from './support.js';
+import { changed, component, stored, target } from './support.js';
 
 type Instance = StoredObject<'Instance'>;
 type Solution = StoredObject<'Solution'>;
@@ -26,7 +26,7 @@ function hash(
   }).hash;
 }
 
-const linux = { ...T1.spec, properties: { os: 'linux' } };
+const linux = changed(T1.spec, { properties: { os: 'linux' } });
 
 describe('the hash of a deployment stays', () => {
   it.each<[string, string]>([
@@ -49,15 +49,15 @@ describe('the hash of a deployment stays', () => {
     ['when a target that does not match changes', hash({ targets: [T1, T2, { ...X, spec: linux }] })],
     [
       'when a name for display changes',
-      hash({ instance: { spec: { ...instance.spec, displayName: 'New' } } }),
+      hash({ instance: { spec: changed(instance.spec, { displayName: 'New' }) } }),
     ],
     [
       'when the policy changes',
-      hash({ instance: { spec: { ...instance.spec, reconciliationPolicy: { interval: '1m' } } } }),
+      hash({ instance: { spec: changed(instance.spec, { reconciliationPolicy: { interval: '1m' } }) } }),
     ],
     [
       "when a target's own components change",
-      hash({ targets: [{ ...T1, spec: { ...T1.spec, components: [component('own')] } }, T2, X] }),
+      hash({ targets: [{ ...T1, spec: changed(T1.spec, { components: [component('own')] }) }, T2, X] }),
     ],
   ])('%s', (_when, other) => {
     expect(other).toBe(hash());
@@ -70,21 +70,21 @@ describe('the hash of a deployment moves', () => {
       'with the solution',
       hash({ solution: { spec: { components: [component('a', 'helm', [], { properties: { v: '2' } })] } } }),
     ],
-    ['with a parameter', hash({ instance: { spec: { ...instance.spec, parameters: { p: '2' } } } })],
-    ['with the scope', hash({ instance: { spec: { ...instance.spec, scope: 'other' } } })],
+    ['with a parameter', hash({ instance: { spec: changed(instance.spec, { parameters: { p: '2' } }) } })],
+    ['with the scope', hash({ instance: { spec: changed(instance.spec, { scope: 'other' }) } })],
     [
       'with the scope of a target',
-      hash({ targets: [{ ...T1, spec: { ...T1.spec, solutionScope: 'other' } }, T2, X] }),
+      hash({ targets: [{ ...T1, spec: changed(T1.spec, { solutionScope: 'other' }) }, T2, X] }),
     ],
     [
       'with a property of a target',
-      hash({ targets: [{ ...T1, spec: { ...T1.spec, properties: { os: 'mac' } } }, T2, X] }),
+      hash({ targets: [{ ...T1, spec: changed(T1.spec, { properties: { os: 'mac' } }) }, T2, X] }),
     ],
-    ['with a binding', hash({ targets: [{ ...T1, spec: { ...T1.spec, topologies: [] } }, T2, X] })],
+    ['with a binding', hash({ targets: [{ ...T1, spec: changed(T1.spec, { topologies: [] }) }, T2, X] })],
     ['with a target that is made anew', hash({ targets: [{ ...T1, uid: 'other' }, T2, X] })],
     ['with a target that is being deleted', hash({ targets: [{ ...T1, deletionTimestamp: 'now' }, T2, X] })],
     ['with a target more', hash({ targets: [T1, T2, X, target('T3')] })],
-    ['with a dry run', hash({ instance: { spec: { ...instance.spec, isDryRun: true } } })],
+    ['with a dry run', hash({ instance: { spec: changed(instance.spec, { isDryRun: true }) } })],
     ['when it is to be removed', hash({ instance: { deletionTimestamp: 'now' } })],
     ['when emptiness is allowed', hash({ instance: { annotations: { [Annotation.AllowEmpty]: 'true' } } })],
   ])('%s', (_when, other) => {
@@ -96,6 +96,6 @@ it("the hash of a target's own deployment goes by its components, not by its rep
   const own = target('T', { components: [component('a')] });
   const hashed = (item: Target): string => generateForTarget({ target: item, jobId: '1' }).hash;
   expect(hashed({ ...own, generation: 9, labels: { a: 'b' } })).toBe(hashed(own));
-  expect(hashed({ ...own, spec: { ...own.spec, forceRedeploy: true } })).toBe(hashed(own));
-  expect(hashed({ ...own, spec: { ...own.spec, components: [component('b')] } })).not.toBe(hashed(own));
+  expect(hashed({ ...own, spec: changed(own.spec, { forceRedeploy: true }) })).toBe(hashed(own));
+  expect(hashed({ ...own, spec: changed(own.spec, { components: [component('b')] }) })).not.toBe(hashed(own));
 });
