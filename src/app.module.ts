@@ -6,7 +6,7 @@ import { assertAuthUsable, AuthModule, isLoopback, type AuthOptions } from './mo
 import { EventsModule } from './modules/events/index.js';
 import { HealthModule } from './modules/health/index.js';
 import { ProvidersModule } from './modules/providers/index.js';
-import { QueueModule } from './modules/queue/index.js';
+import { QueueModule } from './modules/queue/queue.module.js';
 import { ReconcileModule } from './modules/reconcile/index.js';
 import { SolutionModule } from './modules/solution/index.js';
 import { StateModule } from './modules/state/index.js';

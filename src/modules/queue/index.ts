@@ -6,4 +6,3 @@ export * from './job-waker.js';
 export * from './lanes.js';
 export * from './run-handler.js';
 export * from './summary-store.js';
-export * from './queue.module.js';
