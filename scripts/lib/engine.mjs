@@ -92,7 +92,7 @@ export class Engine {
     this.#token = reply.accessToken;
   }
 
-  /** Calls a route below /v1alpha2; an answer that is no success is an error, but for 404 which is undefined. */
+  /** Calls a route below /v1alpha2. Undefined is the answer of a GET for what is not there; others are errors. */
   async call(method, route, body) {
     const response = await this.#fetch(`/v1alpha2/${route}`, {
       method,
@@ -103,7 +103,7 @@ export class Engine {
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     const text = await response.text();
-    if (response.status === 404) return undefined;
+    if (method === 'GET' && response.status === 404) return undefined;
     if (!response.ok) throw new Error(`${method} /v1alpha2/${route} answered ${response.status}: ${text}`);
     return text === '' ? undefined : JSON.parse(text);
   }

@@ -107,9 +107,8 @@ async function settled(engine, { metadata }) {
     const found = await engine.call('GET', `instances/${metadata.name}`);
     const { status = {}, metadata: meta = {} } = found ?? {};
     const current = Number(status.observedGeneration) === Number(meta.generation);
-    const words = current
-      ? `${status.status}${status.reason ? ` (${status.reason})` : ''}`
-      : 'waiting for its run';
+    const why = status.reason === status.status ? '' : ` (${status.reason})`;
+    const words = current ? `${status.status}${why}` : 'waiting for its run';
     if (words !== told) say(`instance ${metadata.name}: ${words}`);
     told = words;
     return current && status.status === 'Succeeded';
@@ -158,9 +157,12 @@ function show(folder) {
 }
 
 function printPlan(plan) {
-  const actions = [...(plan?.steps ?? []).flatMap((step) => step.actions), ...(plan?.kept ?? [])];
-  if (actions.length === 0) throw new Error(`the plan is empty: ${JSON.stringify(plan)}`);
-  for (const { kind, component, target, reason } of actions) {
-    say(`plan     ${kind} ${component} on ${target}: ${reason.message}`);
+  const actions = plan.targets.flatMap(({ name, actions }) =>
+    actions.map((action) => ({ ...action, target: name })),
+  );
+  if (plan.inSync || actions.length === 0)
+    throw new Error(`the plan sees no damage: ${JSON.stringify(plan)}`);
+  for (const { action, component, target, reason } of actions) {
+    say(`plan     ${action} ${component} on ${target}: ${reason.message}`);
   }
 }
