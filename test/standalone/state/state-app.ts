@@ -29,7 +29,7 @@ export interface StateApp {
   app: NestFastifyApplication;
   database: Database;
   /** @param path below `/v1alpha2/`; a body that is no text is sent as JSON */
-  call(method: string, path: string, options?: RequestOptions): Promise<Answer>;
+  call: (method: string, path: string, options?: RequestOptions) => Promise<Answer>;
   close(): Promise<void>;
 }
 
@@ -52,7 +52,7 @@ export async function startStateApp(label: string, poolSize = 10): Promise<State
     abortOnError: false,
   });
   await configureHttp(app);
-  const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
+  const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
   // Instead of a token: who asks is in a header, `name:role`.
   fastify.addHook('onRequest', async (request) => {
     const [name = 'admin', role = 'administrator'] = String(request.headers['x-user'] ?? '').split(':');

@@ -30,6 +30,12 @@ export function sendObject(
   return reply.status(200).header('content-type', contentType).send(text);
 }
 
+/** Answers with a whole object that was just changed. */
+export function sendChanged(reply: FastifyReply, object: StoredObject): FastifyReply {
+  void reply.header('etag', `"${entityTagOf(object)}"`);
+  return sendJson(reply, toWire(object));
+}
+
 /** Answers with a bare list; where it goes on is in the headers `X-Continue` and `Link`. */
 export function sendPage(
   request: FastifyRequest,

@@ -1,17 +1,44 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Req, Res } from '@nestjs/common';
+import {
+  applyDecorators,
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Param,
+  Post,
+  Put,
+  Req,
+  Res,
+} from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { UnprocessableError } from '@symphony/model';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ObjectService } from '../object.service.js';
 import { ObjectEndpoint } from './object-endpoint.js';
 import { ApiDeleteObject, ApiGetObject, ApiListObjects, ApiPutObject } from './open-api.js';
-import { sendJson, sendObject } from './reply.js';
+import { sendChanged, sendJson } from './reply.js';
 import { keyOf, type Query, wrongQuery } from './request.js';
 import { ref } from './schemas.js';
 import { reportOf } from './status-report.js';
 
 const NAME = ApiParam({ name: 'name', schema: { type: 'string' }, description: 'Name of the target.' });
 const NAMESPACE = ApiQuery({ name: 'namespace', required: false, schema: { type: 'string' } });
+
+function ApiReport(operationId: string, summary: string): MethodDecorator {
+  return applyDecorators(
+    ApiOperation({
+      operationId,
+      summary,
+      description:
+        'Merges string properties into the status, from the body and from the query (every parameter but namespace).',
+    }),
+    NAME,
+    NAMESPACE,
+    ApiBody({ required: false, schema: ref('StatusReport') }),
+    ApiResponse({ status: 200, description: 'The whole target.', schema: ref('TargetState') }),
+  );
+}
 
 @ApiTags('targets')
 @Controller('v1alpha2/targets')
@@ -72,16 +99,8 @@ export class TargetsController {
     await this.endpoint.removeDeployable('Target', name, request, reply);
   }
 
-  @Put(['status/:name', 'status/:name/:component'])
-  @ApiOperation({
-    summary: 'Report properties of a target',
-    description:
-      'Merges string properties into the status, from the body and from the query (every parameter but namespace).',
-  })
-  @NAME
-  @NAMESPACE
-  @ApiBody({ required: false, schema: ref('StatusReport') })
-  @ApiResponse({ status: 200, description: 'The whole target.', schema: ref('TargetState') })
+  @Put('status/:name')
+  @ApiReport('reportTarget', 'Report properties of a target')
   async report(
     @Param('name') name: string,
     @Body() body: unknown,
@@ -90,7 +109,19 @@ export class TargetsController {
   ): Promise<void> {
     const query = request.query as Query;
     const target = await this.objects.report(keyOf('Target', name, query), reportOf(body, query));
-    void sendObject(request, reply, target, {});
+    void sendChanged(reply, target);
+  }
+
+  @Put('status/:name/:component')
+  @ApiParam({ name: 'component', schema: { type: 'string' }, description: 'Not looked at, as in Symphony.' })
+  @ApiReport('reportTargetComponent', 'Report properties of a target; the same as without a component')
+  async reportComponent(
+    @Param('name') name: string,
+    @Body() body: unknown,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await this.report(name, body, request, reply);
   }
 
   @Post('ping/:name')
