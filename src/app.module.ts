@@ -1,11 +1,12 @@
 import os from 'node:os';
+import path from 'node:path';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import type { AppConfig } from './config/index.js';
 import { assertAuthUsable, AuthModule, isLoopback, type AuthOptions } from './modules/auth/index.js';
 import { EventsModule } from './modules/events/index.js';
 import { HealthModule } from './modules/health/index.js';
-import { ProvidersModule } from './modules/providers/index.js';
+import { ProvidersModule, type ProvidersOptions } from './modules/providers/index.js';
 import { QueueModule } from './modules/queue/queue.module.js';
 import { ReconcileModule } from './modules/reconcile/index.js';
 import { SolutionModule } from './modules/solution/index.js';
@@ -60,6 +61,12 @@ export class AppModule {
       ],
     };
   }
+}
+
+/** Traces of running scripts lie where the next engine on the same data finds them. */
+function scriptOptionsOf({ providers, databaseUrl, dataDir }: AppConfig): ProvidersOptions['script'] {
+  const { allowedFolders } = providers.script;
+  return databaseUrl ? { allowedFolders } : { allowedFolders, stagingRoot: path.join(dataDir, 'scripts') };
 }
 
 /** @throws ConfigError when an open administrator would be reachable from another machine */
