@@ -23,9 +23,7 @@ export interface Mode {
 @Module({})
 export class AppModule {
   static forMode(mode: Mode, config: AppConfig): DynamicModule {
-    const providers = ProvidersModule.forRoot({
-      script: { allowedFolders: config.providers.script.allowedFolders },
-    });
+    const providers = ProvidersModule.forRoot({ script: scriptOptionsOf(config) });
     const solution = SolutionModule.forRoot(
       {
         callTimeoutMs: config.reconcile.stepTimeoutSeconds * 1000,
