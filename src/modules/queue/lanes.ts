@@ -76,7 +76,7 @@ export type RunResult =
   | 'succeeded'
   /** Tried again after a backoff. */
   | 'retry'
-  /** Only a change of something can help: no retry, and no periodic run. */
+  /** Only a change of something can help: no retry. The next periodic run looks again, also for drift of what is well. */
   | 'waiting'
   /** Everything is removed and the object was to be deleted: the record goes. */
   | 'removed'
@@ -87,7 +87,7 @@ export type RunResult =
 export interface RunOutcome {
   result: RunResult;
   reason: Reason;
-  /** Milliseconds until the next periodic run after success; undefined: none. */
+  /** Milliseconds until the next periodic run, after `succeeded` and `waiting`; undefined: none. */
   nextRunMs?: number;
   /** Earliest retry, when known better than the lane's backoff (a target's probe time). */
   retryAfterMs?: number;

@@ -38,7 +38,7 @@ const FINISH: Statement = {
       WHEN $3 = 'yielded' THEN now()
       WHEN $3 = 'retry' THEN now() + interval '1 ms' * greatest($8::float8, $9::float8,
         random() * least($11::float8, $10::float8 * 2 ^ least(l.attempts, 30)))
-      WHEN $3 = 'succeeded' THEN now() + interval '1 ms' * $7::float8
+      WHEN $3 IN ('succeeded', 'waiting') THEN now() + interval '1 ms' * $7::float8
         * CASE WHEN l.done_seq = 0 THEN random() ELSE 0.9 + 0.2 * random() END
     END
   FROM cur WHERE l.id = cur.id
