@@ -55,7 +55,7 @@ function collect(node: unknown, prefix: string, path: string, found: Map<string,
     } else if (CONFIG_KEYS.some((row) => row.key.startsWith(`${key}.`))) {
       if (value !== null) collect(value, key, path, found);
     } else {
-      throw new ConfigError(`The configuration file ${path} has the unknown key "${key}"${hint(key)}.`);
+      throw new ConfigError(`The configuration file ${path} has the unknown key "${key}"${hint(key)}`);
     }
   }
 }
@@ -65,7 +65,7 @@ function hint(key: string): string {
     key,
     CONFIG_KEYS.map((row) => row.key),
   );
-  return meant ? `; did you mean "${meant}"?` : ': --help lists the keys';
+  return meant ? `; did you mean "${meant}"?` : ': --help lists the keys.';
 }
 
 function example(prefix: string): string {

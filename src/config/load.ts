@@ -11,7 +11,7 @@ import { readUserList } from './users.js';
 /** Where a value comes from, in words for an error: rank 3 is a flag, 2 the environment, 1 the file, 0 the default. */
 export interface Source {
   rank: 0 | 1 | 2 | 3;
-  /** `the flag --port`, `the environment variable SYMPHONY_PORT`, `port in /etc/symphony.yaml`, `the default of port`. */
+  /** `the flag --port`, `the environment variable SYMPHONY_PORT`, `the key "port" of /etc/symphony.yaml`, `the default of port`. */
   name: string;
 }
 
@@ -76,7 +76,7 @@ function candidateFor(
     return { value: variable, source: { rank: 2, name: `the environment variable ${row.env}` } };
   }
   if (fromFile.has(row.key)) {
-    return { value: fromFile.get(row.key), source: { rank: 1, name: `${row.key} in ${file}` } };
+    return { value: fromFile.get(row.key), source: { rank: 1, name: `the key "${row.key}" of ${file}` } };
   }
   return { value: row.default, source: { rank: 0, name: `the default of ${row.key}` } };
 }
@@ -145,7 +145,8 @@ interface BrokenRule {
 function brokenRules(errors: readonly ValidationError[], prefix: string): BrokenRule[] {
   return errors.flatMap((error) => {
     const path = prefix + error.property;
-    const [message] = Object.values(error.constraints ?? {});
+    // Decorators run from the last to the first: the rule that is written first, about the type, comes out last.
+    const message = Object.values(error.constraints ?? {}).at(-1);
     const own = message === undefined ? [] : [{ path, value: error.value as unknown, message }];
     return [...own, ...brokenRules(error.children ?? [], `${path}.`)];
   });

@@ -11,7 +11,8 @@ const FIELDS = ['name', 'roles', 'passwordHash', 'passwordFile'];
  * @throws ConfigError naming the entry and the field
  */
 export function readUserList(value: unknown, where: string, base: string): UserConfig[] {
-  if (!Array.isArray(value)) throw new ConfigError(`${where} must be a list of users.`);
+  if (!Array.isArray(value))
+    throw new ConfigError(`${where.charAt(0).toUpperCase()}${where.slice(1)} must be a list of users.`);
   return value.map((entry: unknown, index) => {
     const at = `Entry ${index + 1} of ${where}`;
     if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) {
