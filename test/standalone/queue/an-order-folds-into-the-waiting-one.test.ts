@@ -164,12 +164,12 @@ test('the first periodic run is spread over the interval, later ones lie within 
   expect(Math.max(...later)).toBeLessThan(1_100_001);
 });
 
-test('a run that waits for a change has neither retry nor periodic run, until an order comes', async () => {
+test('a run that waits for a change has no retry: it shows as stalled until the next look or an order', async () => {
   await queue.order({ name: 'a' });
   const [first] = await claimAll(queue, 'w');
   if (!first) throw new Error('not claimed');
-  await queue.store.complete(first, outcomeOf({ result: 'waiting', nextRunMs: 1 }, 'SolutionNotFound'));
-  expect(await queue.store.find(keyOf('a'))).toMatchObject({ state: 'stalled', reason: 'SolutionNotFound' });
+  await queue.store.complete(first, outcomeOf({ result: 'waiting', nextRunMs: 3_600_000 }, 'SolutionNotFound'));
+  expect(await queue.store.find(keyOf('a'))).toMatchObject({ state: 'stalled', reason: 'SolutionNotFound', cause: 'periodic' });
   expect(await queue.store.nextDueMs(9_999)).toBe(9_999);
   await queue.order({ name: 'a', generation: 2 });
   expect(await claimAll(queue, 'w')).toHaveLength(1);

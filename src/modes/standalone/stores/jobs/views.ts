@@ -11,9 +11,9 @@ import { READY } from './claims.js';
 
 const STATE = `CASE
     WHEN l.worker IS NOT NULL THEN 'running'
-    WHEN l.due_at IS NULL THEN CASE WHEN l.result = 'waiting' THEN 'stalled' ELSE 'idle' END
-    WHEN l.cause = 3 THEN 'idle'
-    ELSE 'waiting' END`;
+    WHEN l.due_at IS NOT NULL AND l.cause <> 3 THEN 'waiting'
+    WHEN l.result = 'waiting' THEN 'stalled'
+    ELSE 'idle' END`;
 
 const COLUMNS = `
   l.id, l.kind, l.namespace, l.name, l.generation, l.deleting, l.cause, l.attempts, l.reason, l.message, l.due_at,
