@@ -11,6 +11,9 @@ import { fileURLToPath } from 'node:url';
 // Node loads this file twice: here to register it, and again on its hooks thread.
 if (isMainThread) register(import.meta.url);
 
+// What the next hook answers is passed on as it is.
+/* oxlint-disable typescript/no-unsafe-return */
+
 /** @type {import('node:module').ResolveHook} */
 export const resolve = async (specifier, context, next) => {
   const lib = /^@symphony\/([a-z-]+)$/.exec(specifier)?.[1];

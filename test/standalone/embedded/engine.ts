@@ -49,7 +49,7 @@ export class Engine {
     );
   }
 
-  static run(dataDir: string, { mode = 'idle', env = {}, account = undefined }: EngineOptions = {}): Engine {
+  static run(dataDir: string, { mode = 'idle', env = {}, account }: EngineOptions = {}): Engine {
     const child = spawn(process.execPath, ['--import', HOOKS, PROGRAM, dataDir, mode], {
       ...account,
       env: { PATH: process.env['PATH'], ...env },

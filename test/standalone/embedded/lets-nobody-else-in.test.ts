@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -116,7 +116,6 @@ test('a lost password file is made anew', async () => {
 test('a data directory that others can write is refused', async () => {
   const dataDir = join(root, 'open');
   await mkdir(dataDir);
-  const { chmod } = await import('node:fs/promises');
   await chmod(dataDir, 0o777);
   await expect(EmbeddedPostgres.start({ dataDir, logger: silentLog })).rejects.toThrow(
     'can be written by other users',

@@ -79,6 +79,8 @@ function checked(facts: Facts, where: string): number {
 
 function clientOf(url: string, timeoutMs: number): Client {
   try {
+    // Anything else would be taken for the name of a database.
+    if (!/^postgres(ql)?:\/\//.test(url)) throw new Error('not a URL of PostgreSQL');
     return new Client({
       connectionString: url,
       connectionTimeoutMillis: timeoutMs,

@@ -46,12 +46,19 @@ export async function listTables(client: ClientBase): Promise<TablePart[]> {
   return inOrder(tables, references);
 }
 
-/** The sequences of the engine's schema, where they stand. Not part of a snapshot: never behind the tables. */
+/**
+ * The sequences of the engine's schema, where they stand, but for that of the record of migrations. Not part of a snapshot: never
+ * behind the tables.
+ */
 export async function listSequences(client: ClientBase): Promise<SequencePart[]> {
   const { rows } = await client.query<{ name: string }>(
-    `SELECT relname AS name FROM pg_class
-      WHERE relkind = 'S' AND relnamespace = current_schema()::regnamespace AND relpersistence <> 't'
-      ORDER BY relname COLLATE "C"`,
+    `SELECT c.relname AS name FROM pg_class c
+      WHERE c.relkind = 'S' AND c.relnamespace = current_schema()::regnamespace AND c.relpersistence <> 't'
+        AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_class t ON t.oid = d.refobjid AND t.relname = $1
+                         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                           AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i'))
+      ORDER BY c.relname COLLATE "C"`,
+    [MIGRATIONS_TABLE],
   );
   const parts: SequencePart[] = [];
   for (const { name } of rows) {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -68,7 +68,11 @@ export async function writeBackupFile(path: string, parts: AsyncIterable<BackupP
   const partial = `${path}.${process.pid}.partial`;
   const handle = await open(partial, 'wx', 0o600);
   try {
-    await pipeline(encode(parts), createGzip({ level: 6 }), handle.createWriteStream({ autoClose: false }));
+    await pipeline(
+      encode(parts),
+      createGzip({ level: 6 }),
+      createWriteStream('', { fd: handle.fd, autoClose: false }),
+    );
     await handle.sync();
     const { size } = await handle.stat();
     await rename(partial, path);
