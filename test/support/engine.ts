@@ -77,6 +77,10 @@ export class TestEngine {
     this.#token = answer.body.accessToken;
   }
 
+  get authorization(): Record<string, string> {
+    return { authorization: `Bearer ${this.#token}` };
+  }
+
   async request<T = unknown>(
     method: string,
     path: string,
