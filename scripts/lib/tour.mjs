@@ -6,10 +6,11 @@ import { ROOT } from './prepare.mjs';
 
 const WAIT_MS = 60_000;
 const LOOK_EVERY_MS = 50;
-const start = performance.now();
+let start;
 
-/** Prints one line with the seconds since the start. */
+/** Prints one line with the seconds since the first one. */
 export function say(text) {
+  start ??= performance.now();
   const seconds = ((performance.now() - start) / 1000).toFixed(1).padStart(6);
   console.log(`${seconds}s  ${text}`);
 }
@@ -19,7 +20,7 @@ export async function tour(engine, site) {
   say(`Starting the engine (standalone, embedded PostgreSQL, ${engine.url}) ...`);
   await engine.start();
   await engine.logIn();
-  say('It is ready, and we are logged in.');
+  say('It has made its database and is ready; we are logged in.');
 
   const { target, solution, instance } = readSample(site);
   heading(
@@ -100,7 +101,7 @@ function readSample(site) {
   return { target, solution: read('solution'), instance: read('instance') };
 }
 
-/** Waits until the status speaks of the newest spec and is Succeeded; tells each change of it. */
+/** Waits until the status speaks of the newest spec and is Succeeded; tells each change on the way. */
 async function settled(engine, { metadata }) {
   let told;
   await until(`instance ${metadata.name} is Succeeded`, async () => {
@@ -109,9 +110,10 @@ async function settled(engine, { metadata }) {
     const current = Number(status.observedGeneration) === Number(meta.generation);
     const why = status.reason === status.status ? '' : ` (${status.reason})`;
     const words = current ? `${status.status}${why}` : 'waiting for its run';
-    if (words !== told) say(`instance ${metadata.name}: ${words}`);
+    const done = current && status.status === 'Succeeded';
+    if (words !== told && !done) say(`instance ${metadata.name}: ${words}`);
     told = words;
-    return current && status.status === 'Succeeded';
+    return done;
   });
 }
 
