@@ -1,5 +1,5 @@
 export { type Role, ROLES } from './access-policy.js';
 export { assertAuthUsable, type AuthOptions, type ConfiguredUser, isLoopback } from './auth-options.js';
 export { AuthModule } from './auth.module.js';
-export { type Principal, principalOf, requireRole } from './principal.js';
+export { principalOf, requireRole } from './principal.js';
 export { SIGNING_KEY_BYTES, SigningKeyStore } from './signing-key-store.js';

@@ -1,4 +1,4 @@
-// Sums up the parts of a CI run: `node scripts/lib/ci-summary.mjs <folder>`. Each part left `<name>.exit`, and a part
+// Sums up the parts of a CI run: `node scripts/ci-summary.mjs <folder>`. Each part left `<name>.exit`, and a part
 // of tests `<name>.json` (vitest's report) beside it. A part without tests counts as one.
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
