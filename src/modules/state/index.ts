@@ -1,6 +1,5 @@
 export * from './effects.js';
 export { stateSchemas } from './http/schemas.js';
-export { ObjectService, type WriteOptions } from './object.service.js';
 export * from './object-store.js';
 export * from './selectors.js';
 export { StateModule } from './state.module.js';

@@ -84,7 +84,7 @@ function same(a: unknown, b: unknown): boolean {
 }
 
 /** For example `The instance "app" in namespace "default"`. */
-export function describeKey(key: ObjectKey): string {
+function describeKey(key: ObjectKey): string {
   const kind = key.kind === 'SolutionContainer' ? 'solution container' : key.kind.toLowerCase();
   return `The ${kind} "${key.name}" in namespace "${key.namespace}"`;
 }
@@ -93,7 +93,7 @@ export function notFound(key: ObjectKey): NotFoundError {
   return new NotFoundError(`${describeKey(key)} does not exist.`);
 }
 
-export function beingDeleted(key: ObjectKey): ConflictError {
+function beingDeleted(key: ObjectKey): ConflictError {
   return new ConflictError(
     `${describeKey(key)} is being deleted. Wait until it is gone, then create it anew.`,
     'ObjectDeleting',

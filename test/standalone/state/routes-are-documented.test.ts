@@ -53,6 +53,8 @@ test('every operation has an id of its own, a summary, a tag and a described suc
     expect(operation.summary, operation.operationId).toBeTruthy();
     expect(operation.tags, operation.operationId).toHaveLength(1);
     expect(operation.responses['200']?.description, operation.operationId).toBeTruthy();
+    const refusals = Object.keys(operation.responses).filter((status) => status.startsWith('4'));
+    if (!operation.tags?.includes('greetings')) expect(refusals, operation.operationId).not.toEqual([]);
   }
 });
 

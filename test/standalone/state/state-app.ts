@@ -11,7 +11,7 @@ import { migrate } from '../../../src/modes/standalone/database/migrate.js';
 import { PostgresObjectStore } from '../../../src/modes/standalone/stores/objects/postgres-object-store.js';
 import { createTestDatabase } from '../../support/postgres.js';
 
-export interface Answer {
+interface Answer {
   status: number;
   headers: Record<string, unknown>;
   text: string;
@@ -19,7 +19,7 @@ export interface Answer {
   json: () => Record<string, unknown>;
 }
 
-export interface RequestOptions {
+interface RequestOptions {
   body?: unknown;
   headers?: Record<string, string>;
 }

@@ -41,6 +41,22 @@ function words(kind: ObjectKind): string {
   return kind === 'SolutionContainer' ? 'solution container' : kind.toLowerCase();
 }
 
+const PROBLEMS: Readonly<Record<number, string>> = {
+  400: 'The input is not valid; `problems` names the fields.',
+  404: 'There is no such object.',
+  409: 'The object was changed by someone else (`metadata.etag`), or is being deleted.',
+  412: '`If-Match` or `If-None-Match` does not hold.',
+  422: 'Well-formed, but not supported.',
+};
+
+/** The refusals that a route is known for, as problem details. */
+export function ApiProblems(...statuses: (keyof typeof PROBLEMS)[]): MethodDecorator {
+  const content = { 'application/problem+json': { schema: ref('Problem') } };
+  return applyDecorators(
+    ...statuses.map((status) => ApiResponse({ status, description: PROBLEMS[status], content })),
+  );
+}
+
 /** An answer in JSON or, with `doc-type=yaml`, YAML. */
 function answer(schema: object): Record<string, { schema: object }> {
   return { 'application/json': { schema }, 'text/plain': { schema: TEXT } };
@@ -60,6 +76,7 @@ export function ApiGetObject(kind: ObjectKind): MethodDecorator {
       content: answer(ref(`${kind}State`)),
     }),
     ApiResponse({ status: 304, description: 'The client has it.' }),
+    ApiProblems(400, 404),
   );
 }
 
@@ -89,6 +106,7 @@ export function ApiListObjects(kind: ObjectKind): MethodDecorator {
       },
       content: answer({ type: 'array', items: ref(`${kind}State`) }),
     }),
+    ApiProblems(400),
   );
 }
 
@@ -135,6 +153,7 @@ export function ApiPutObject(kind: ObjectKind, docs: WriteDocs = {}): MethodDeco
     ApiConsumes('application/json', 'application/yaml'),
     ApiBody({ required: !docs.bodyOptional, schema }),
     written(ref(`${kind}State`)),
+    ApiProblems(400, 409, 412),
   );
 }
 
@@ -157,5 +176,6 @@ export function ApiDeleteObject(kind: ObjectKind): MethodDecorator {
     ...WRITE_PARAMETERS,
     ...(deployable ? [orphan] : []),
     written(deployable ? { oneOf: [ref(`${kind}State`), ref('OrphanResult')] } : ref(`${kind}State`)),
+    ApiProblems(404, 412),
   );
 }

@@ -57,7 +57,7 @@ export function flagOf(query: Query, name: string, yes: readonly string[] = ['tr
 }
 
 /** @throws InvalidInputError for a header that is none, or that a write cannot honour */
-export function preconditionOf(request: FastifyRequest): Precondition {
+function preconditionOf(request: FastifyRequest): Precondition {
   const ifMatch = request.headers['if-match'];
   const ifNoneMatch = request.headers['if-none-match'];
   const precondition: Precondition = {};

@@ -16,7 +16,7 @@ import { UnprocessableError } from '@symphony/model';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ObjectService } from '../object.service.js';
 import { ObjectEndpoint } from './object-endpoint.js';
-import { ApiDeleteObject, ApiGetObject, ApiListObjects, ApiPutObject } from './open-api.js';
+import { ApiDeleteObject, ApiGetObject, ApiListObjects, ApiProblems, ApiPutObject } from './open-api.js';
 import { sendChanged, sendJson } from './reply.js';
 import { keyOf, type Query, wrongQuery } from './request.js';
 import { ref } from './schemas.js';
@@ -37,6 +37,7 @@ function ApiReport(operationId: string, summary: string): MethodDecorator {
     NAMESPACE,
     ApiBody({ required: false, schema: ref('StatusReport') }),
     ApiResponse({ status: 200, description: 'The whole target.', schema: ref('TargetState') }),
+    ApiProblems(400, 404, 422),
   );
 }
 
@@ -130,6 +131,7 @@ export class TargetsController {
   @NAME
   @NAMESPACE
   @ApiResponse({ status: 200, description: 'Noted.', schema: { type: 'object' } })
+  @ApiProblems(404)
   async ping(
     @Param('name') name: string,
     @Req() request: FastifyRequest,
@@ -153,6 +155,7 @@ export class TargetsController {
       'text/plain': { schema: { type: 'string' } },
     },
   })
+  @ApiProblems(404)
   async download(
     @Param('docType') docType: string,
     @Param('name') name: string,
