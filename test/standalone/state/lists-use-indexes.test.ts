@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ListQuery } from '../../../src/modules/state/index.js';
 import { listStatement } from '../../../src/modes/standalone/stores/objects/list-query.js';
 import { startStateApp, type StateApp } from './state-app.js';
 
@@ -23,11 +24,11 @@ afterAll(() => state.close());
 
 const equals = (key: string, value: string) => [{ key, operator: '=' as const, values: [value] }];
 
-test.each([
+test.each<[string, Omit<ListQuery, 'kind'>]>([
   ['objects_key', { limit: 50 }],
   ['objects_key', { limit: 50, namespace: 'ns3' }],
   ['objects_labels', { limit: 50, labels: equals('app', 'a7') }],
-  ['objects_labels', { labels: [{ key: 'app', operator: 'in' as const, values: ['a7', 'a8'] }] }],
+  ['objects_labels', { labels: [{ key: 'app', operator: 'in', values: ['a7', 'a8'] }] }],
   ['objects_spec_solution', { limit: 50, fields: equals('spec.solution', 's7') }],
   ['objects_spec_target_name', { limit: 50, fields: equals('spec.target.name', 't7') }],
   ['objects_display_name', { fields: equals('spec.displayName', 'd7') }],
