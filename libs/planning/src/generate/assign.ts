@@ -45,7 +45,7 @@ export function assignPairs(
   pairs: readonly Pair[],
   scopeOn: (target: DeploymentTarget) => string,
 ): Pick<Assigned, 'assignments' | 'gaps'> {
-  const hashes = new Map<BindingSpec, string>();
+  const hashOf = hashesOfPlaces();
   const assignments: Assignment[] = [];
   const gaps: AssignmentGap[] = [];
   for (const { component, target } of pairs) {
@@ -56,12 +56,23 @@ export function assignPairs(
       gaps.push({ target: target.name, component: component.name, reason: reason('RoleNotOffered', detail) });
       continue;
     }
-    const bindingHash = hashes.get(binding) ?? bindingHashOf(binding);
-    hashes.set(binding, bindingHash);
     const scope = scopeOn(target);
+    const bindingHash = hashOf(binding, scope);
     assignments.push({ target: target.name, component: component.name, role, binding, bindingHash, scope });
   }
   return { assignments, gaps };
+}
+
+/** Many components share few places, and a hash is costly. */
+function hashesOfPlaces(): typeof bindingHashOf {
+  const known = new Map<BindingSpec, Map<string, string>>();
+  return (binding, scope) => {
+    const byScope = known.get(binding) ?? new Map<string, string>();
+    known.set(binding, byScope);
+    const hash = byScope.get(scope) ?? bindingHashOf(binding, scope);
+    byScope.set(scope, hash);
+    return hash;
+  };
 }
 
 function constraintHolds(

@@ -1,8 +1,11 @@
 import { hashOf, type BindingSpec } from '@symphony/model';
 
-/** Identity of a binding in the ledger: another provider or configuration is another place. Expressions stay unresolved. */
-export function bindingHashOf(binding: BindingSpec): string {
-  return hashOf({ role: binding.role, provider: binding.provider, config: binding.config ?? {} });
+/**
+ * Identity of a place on a target in the ledger: another provider, configuration or scope is another place, from which what
+ * is in the old one has to be removed. Expressions stay unresolved.
+ */
+export function bindingHashOf(binding: BindingSpec, scope: string): string {
+  return hashOf({ role: binding.role, provider: binding.provider, config: binding.config ?? {}, scope });
 }
 
 const DEFAULT_SCOPE = 'default';

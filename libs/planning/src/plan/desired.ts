@@ -39,14 +39,12 @@ export function judgeAssignments(context: PlanContext): Desired[] {
     const { uid } = context.targetNamed(assignment.target);
     const entry = entries.get(assignmentKey(assignment, uid));
     const component = context.componentNamed(assignment.component);
-    // The same provider in another scope is another place: what is in the old one has to be removed there.
-    const here = entry && entry.scope === assignment.scope ? entry : undefined;
     return {
       assignment,
       targetUid: uid,
       component,
-      entry: here,
-      verdict: judge(context, assignment, uid, component, here),
+      entry,
+      verdict: judge(context, assignment, uid, component, entry),
     };
   });
 }

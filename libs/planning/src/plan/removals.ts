@@ -82,10 +82,9 @@ function reasonOf(context: PlanContext, entry: LedgerEntry, replacedBy: Desired 
     if (targetUid !== entry.targetUid) {
       return reason('TargetNoLongerMatches', `Target ${JSON.stringify(entry.targetName)} was made anew.`);
     }
-    const moved = assignmentKey(assignment, targetUid) === ledgerKeyText(entry);
     return reason(
       'ProviderChanged',
-      moved
+      assignment.scope !== entry.scope
         ? `Its scope changed from ${JSON.stringify(entry.scope)} to ${JSON.stringify(assignment.scope)}.`
         : undefined,
     );
