@@ -3,7 +3,8 @@
  * tests that need a process of their own (to kill it), without a build.
  */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { isMainThread } from 'node:worker_threads';
 import { register } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -29,9 +30,25 @@ export const resolve = async (specifier, context, next) => {
 /** @type {import('node:module').LoadHook} */
 export const load = async (url, context, next) => {
   if (!url.startsWith('file:') || !url.endsWith('.ts')) return await next(url, context);
+  const path = fileURLToPath(url);
+  const text = await readFile(path, 'utf8');
+  const cached = new URL(createHash('sha256').update(text).digest('hex'), CACHE);
+  const known = await readFile(cached, 'utf8').catch(() => undefined);
+  return { format: 'module', source: known ?? (await translate(path, text, cached)), shortCircuit: true };
+};
+
+/** Loading the compiler takes longer than all else that such a process does: once per text is enough. */
+const CACHE = new URL('../../node_modules/.cache/typescript-hooks/', import.meta.url);
+
+/**
+ * @param {string} path
+ * @param {string} text
+ * @param {URL} cached
+ */
+async function translate(path, text, cached) {
   const { default: ts } = await import('typescript');
-  const { outputText } = ts.transpileModule(await readFile(fileURLToPath(url), 'utf8'), {
-    fileName: fileURLToPath(url),
+  const { outputText } = ts.transpileModule(text, {
+    fileName: path,
     compilerOptions: {
       target: ts.ScriptTarget.ES2023,
       module: ts.ModuleKind.ESNext,
@@ -41,5 +58,11 @@ export const load = async (url, context, next) => {
       inlineSourceMap: true,
     },
   });
-  return { format: 'module', source: outputText, shortCircuit: true };
-};
+  const partial = `${fileURLToPath(cached)}.${process.pid}`;
+  // A process of another user may not write there, and does without.
+  await mkdir(CACHE, { recursive: true })
+    .then(() => writeFile(partial, outputText))
+    .then(() => rename(partial, cached))
+    .catch(() => undefined);
+  return outputText;
+}

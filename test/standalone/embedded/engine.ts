@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { EmbeddedConnection } from '../../../src/modes/standalone/embedded/index.js';
+import type { EmbeddedConnection } from '../../../src/modes/standalone/embedded/embedded-postgres.js';
 import { processesOf } from '../../../src/modes/standalone/embedded/processes.js';
 
 const HOOKS = fileURLToPath(new URL('../../support/typescript-hooks.mjs', import.meta.url));

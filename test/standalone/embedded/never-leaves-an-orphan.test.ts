@@ -1,5 +1,5 @@
 import { readFile, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EmbeddedPostgres } from '../../../src/modes/standalone/embedded/index.js';
@@ -23,16 +23,18 @@ test('kill -9 of the engine: its database server is gone within two seconds', as
 
 test('kill -9 of the engine at any moment of its first start leaves nothing that runs and nothing that blocks', async () => {
   const dataDir = join(root, 'early');
-  const cluster = join(dataDir, 'postgres', '18');
   for (const delay of [250, 450, 650, 850]) {
     const engine = Engine.run(dataDir);
     await new Promise((resolve) => setTimeout(resolve, delay));
     await engine.kill('SIGKILL');
-    await allGone(cluster);
+    for (const name of await readdir(join(dataDir, 'postgres')).catch(() => [])) {
+      await allGone(join(dataDir, 'postgres', name));
+    }
   }
   const database = await EmbeddedPostgres.start({ dataDir, logger: silentLog });
   await database.stop();
-  expect(await readdir(join(dataDir, 'postgres'))).toEqual(['18']);
+  // Nothing half made stays beside the cluster.
+  expect(await readdir(join(dataDir, 'postgres'))).toEqual([basename(database.cluster)]);
 });
 
 test('an orderly stop ends the server cleanly and gives the data directory back', async () => {

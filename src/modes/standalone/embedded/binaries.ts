@@ -8,7 +8,7 @@ import { copyNative, linkLibraries } from './native-package.js';
 import { runProgram } from './run-program.js';
 
 /** The oldest PostgreSQL that the engine works with. */
-export const OLDEST_MAJOR = 14;
+const OLDEST_MAJOR = 14;
 
 /** The PostgreSQL programs that start and make a cluster; both were seen to run under the account. */
 export interface Binaries {

@@ -9,6 +9,9 @@ import { cleanEnvironment } from './run-program.js';
 /** <fcntl.h> of macOS and the BSDs: take an exclusive flock(2) while opening. Node does not name it. */
 const O_EXLOCK = 0x20;
 
+/** Of util-linux or busybox: part of every Linux that has a shell. */
+const FLOCK = 'flock';
+
 /**
  * The exclusive claim of this process on a data directory: a flock(2) of the kernel on the directory itself, so it
  * ends with the process however that ends, no process id can be mistaken for another, and there is no lock file that
@@ -64,7 +67,7 @@ async function takeByProgram(dataDir: string): Promise<number> {
 
 function lockDescriptor(fd: number): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn('flock', ['-n', '3'], {
+    const child = spawn(FLOCK, ['-n', '3'], {
       env: cleanEnvironment(),
       stdio: ['ignore', 'ignore', 'pipe', fd],
       signal: AbortSignal.timeout(30_000),

@@ -48,7 +48,7 @@ export async function openDataDir(path: string): Promise<string> {
 }
 
 /** The folder of the cluster of one major version. A cluster is in no other, so an upgrade never touches the old. */
-export function clusterFolder(dataDir: string, major: number): string {
+function clusterFolder(dataDir: string, major: number): string {
   return join(dataDir, 'postgres', String(major));
 }
 
