@@ -40,7 +40,8 @@ test('the table and the class have the same keys and the same defaults', () => {
       .sort(),
   );
   const { config } = loadConfig({ cwd: '/' });
-  expect({ ...config, dataDir: '' }).toEqual({ ...new AppConfig(), dataDir: '' });
+  config.dataDir = new AppConfig().dataDir;
+  expect(config).toEqual(new AppConfig());
 });
 
 test('no two keys share a flag or a variable', () => {

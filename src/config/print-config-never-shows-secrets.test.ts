@@ -26,7 +26,7 @@ test('what is printed is a configuration file', () => {
     dataDir: config.dataDir,
     queue: { leaseSeconds: 5 },
   });
-  expect(Object.keys(printed).sort()).toEqual(Object.keys({ ...config, databaseUrl: null }).sort());
+  expect(Object.keys(printed).sort()).toEqual([...Object.keys(config), 'databaseUrl'].sort());
 });
 
 test('a URL that cannot be read is masked as a whole', () => {

@@ -1,4 +1,4 @@
-import { firstRoundedNumber } from './exact-numbers.js';
+import { firstRoundedNumber, jsonFault } from './exact-json.js';
 import { LONGEST_YAML, parseYaml } from './parse-yaml.js';
 import { refuseUnsafe } from './refuse-unsafe.js';
 import { roundedNumberError, unreadable } from './unreadable.js';
@@ -15,7 +15,7 @@ const LONGEST_FLOW_YAML = 64 * 1024;
 export function parseBodyText(text: string, longestYaml = LONGEST_YAML): unknown {
   if (text.trim() === '') return undefined;
   const json = tryJson(text);
-  if ('value' in json) {
+  if (json) {
     refuseUnsafe(json.value);
     const path = roundedNumber(text);
     if (path !== undefined) throw roundedNumberError(path);
@@ -24,23 +24,18 @@ export function parseBodyText(text: string, longestYaml = LONGEST_YAML): unknown
   const meantAsJson = /^\s*[[{]/.test(text);
   const value = parseYaml(text, {
     longest: meantAsJson ? Math.min(longestYaml, LONGEST_FLOW_YAML) : longestYaml,
-    ...(meantAsJson ? { instead: `as JSON it is wrong ${json.problem}` } : {}),
+    ...(meantAsJson ? { instead: `as JSON it is wrong ${jsonFault(text)}` } : {}),
   });
   refuseUnsafe(value);
   return value;
 }
 
-function tryJson(text: string): { value: unknown } | { problem: string } {
+function tryJson(text: string): { value: unknown } | undefined {
   try {
     return { value: JSON.parse(text) as unknown };
-  } catch (error) {
-    return { problem: positionOf((error as Error).message) };
+  } catch {
+    return undefined;
   }
-}
-
-/** Node quotes the text around the fault; it may hold a secret, so only the place is kept. */
-function positionOf(message: string): string {
-  return /at position \d+( \(line \d+ column \d+\))?/.exec(message)?.[0] ?? 'at its end';
 }
 
 function roundedNumber(text: string): string | undefined {

@@ -13,7 +13,7 @@ import {
   type Scalar,
   visit,
 } from 'yaml';
-import { isExact } from './exact-numbers.js';
+import { isExact } from './exact-json.js';
 import { roundedNumberError, unreadable } from './unreadable.js';
 
 /** YAML is read a hundred times slower than JSON, on the thread that serves everybody: this much may take a second. */

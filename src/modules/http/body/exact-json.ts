@@ -18,6 +18,24 @@ export function firstRoundedNumber(text: string): string | undefined {
   return pathOf(root, '');
 }
 
+/**
+ * Where a text stops being JSON, in words. Node's own message quotes the text around the fault, which may hold a secret,
+ * and names the place only sometimes.
+ */
+export function jsonFault(text: string): string {
+  let position = text.length;
+  try {
+    parse(text);
+  } catch (error) {
+    const [, digits] = /at position (\d+)/.exec((error as Error).message) ?? [];
+    if (digits === undefined) return 'somewhere';
+    position = Number(digits);
+  }
+  if (position >= text.trimEnd().length) return 'at its end';
+  const before = text.slice(0, position).split('\n');
+  return `in line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
+}
+
 const ROUNDED = Symbol('a number that would be rounded');
 
 function pathOf(value: unknown, path: string): string | undefined {
