@@ -6,6 +6,8 @@ import {
   component,
   deployed,
   deploymentOf,
+  on,
+  only,
   planInput,
   shown,
   target,
@@ -104,6 +106,15 @@ describe('a component whose provider changes on its target', () => {
   });
 });
 
+it('a component that moves because its constraint does is created before it is removed', () => {
+  const world = deployed(deploymentOf([only('a')], [target('T1', { properties: on('a') }), target('T2')]));
+  const moved = deploymentOf([only('a')], [target('T1'), target('T2', { properties: on('a') })]);
+  expect(told(plan(planInput(moved, world)))).toEqual([
+    'create a@T2 NotDeployed',
+    'delete a@T1 TargetNoLongerMatches',
+  ]);
+});
+
 it('a target of the same name that was made anew is emptied before it is filled', () => {
   const world = deployed(deploymentOf([component('a')], [target('T1')]));
   const { steps } = plan(
@@ -126,4 +137,28 @@ it('what only one target of a posted deployment concerns leaves the others alone
   const world = deployed(deploymentOf([component('a')], both));
   const deployment = { ...deploymentOf([component('a')], [target('T2')]), onlyTarget: 'T2' };
   expect(told(plan(planInput(deployment, world)))).toEqual(['keep a@T2 UpToDate']);
+});
+
+it('a move and a change of provider that would wait for each other in a circle are both carried out', () => {
+  const places = [target('T1', { properties: on('x', 'y') }), target('T2')];
+  const world = deployed(deploymentOf([only('y', 'helm'), only('x', '', ['y'])], places));
+  const moved = [target('T1', { properties: on('y') }), target('T2', { properties: on('x') })];
+  // The old y would go after the x that relied on it, which goes after the new x, which needs the new y.
+  const deployment = deploymentOf([only('y', 'docker'), only('x', '', ['y'])], moved);
+  const input = planInput(deployment, world);
+  const made = plan(input);
+  expect(shown(made.steps)).toEqual(['T1 helm-[y]', 'T1 docker[y]', 'T2 instance[x]', 'T1 instance-[x]']);
+  carryOut(input, made, world);
+});
+
+it('what was deployed in two scopes is removed from each of them', () => {
+  const world = deployed(deploymentOf([component('a'), component('b')], [target('T1')]));
+  const ledger = world.ledger.map((entry) =>
+    entry.component === 'b' ? { ...entry, scope: 'other' } : entry,
+  );
+  const removal = deploymentOf([], [], {}, { deletionTimestamp: 'now' });
+  const { steps } = plan(planInput(removal, { ...world, ledger }));
+  expect(
+    steps.map((step) => `${step.scope} ${step.actions.map((action) => action.component).join()}`),
+  ).toEqual(['default a', 'other b']);
 });

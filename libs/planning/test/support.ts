@@ -112,7 +112,7 @@ function realKey(targetUid: string, role: string, bindingHash: string, name: str
 }
 
 /** The digest that the tests use: the declaration itself. */
-export function digestOf(item: ComponentSpec): string {
+function digestOf(item: ComponentSpec): string {
   return JSON.stringify(item);
 }
 

@@ -85,10 +85,9 @@ export interface Move {
   only: boolean;
 }
 
-/** A removal from a target that is left behind; undefined when it is not one, or the component belongs nowhere else. */
+/** Undefined when something takes its place, or the component belongs nowhere else. */
 export function moveOf(places: Places, removal: Removal): Move | undefined {
-  const { code } = removal.reason;
-  if (removal.replacedBy || (code !== 'TargetNoLongerMatches' && code !== 'TargetDeleting')) return undefined;
+  if (removal.replacedBy) return undefined;
   const elsewhere = [...(places.get(removal.entry.component)?.values() ?? [])];
   if (elsewhere.length === 0) return undefined;
   const secured = elsewhere.some(

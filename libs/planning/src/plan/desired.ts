@@ -13,7 +13,7 @@ import { diffFields, maskDiffs } from '../diff.js';
 import type { PlanContext } from './context.js';
 
 /** What is to be done about a desired component. */
-export type Verdict =
+type Verdict =
   | { kind: 'create' | 'update'; reason: Reason; diff: FieldDiff[] }
   /** As declared: others may rely on it. */
   | { kind: 'there'; reason: Reason }

@@ -89,8 +89,10 @@ function reasonOf(context: PlanContext, entry: LedgerEntry, replacedBy: Desired 
         : undefined,
     );
   }
-  const stillMatched = context.targets.get(entry.targetName)?.uid === entry.targetUid;
+  if (!context.components.has(entry.component)) return reason('Removed');
+  const matched = context.targets.get(entry.targetName)?.uid === entry.targetUid;
   return reason(
-    stillMatched || !context.components.has(entry.component) ? 'Removed' : 'TargetNoLongerMatches',
+    'TargetNoLongerMatches',
+    matched ? 'Its constraint does not hold there any more.' : undefined,
   );
 }
