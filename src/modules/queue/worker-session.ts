@@ -100,6 +100,11 @@ export class WorkerSession {
     await this.#keeping;
   }
 
+  /** A third of the lease, of which the gap after the renewal before is a part. */
+  get #intervalMs(): number {
+    return Math.max(0, this.leaseMs / 3 - MIN_RENEWAL_GAP_MS);
+  }
+
   get #abortAt(): number {
     return this.#renewedAt + (this.leaseMs * 2) / 3;
   }
@@ -138,7 +143,7 @@ export class WorkerSession {
 
   async #keepAlive(): Promise<void> {
     const over = AbortSignal.any([this.#lost.signal, this.#closed.signal]);
-    let waitMs = this.leaseMs / 3;
+    let waitMs = this.#intervalMs;
     while (!over.aborted) {
       await this.#renewal.wait(waitMs, over);
       if (over.aborted) return;
@@ -147,7 +152,7 @@ export class WorkerSession {
         const heartbeat = await this.store.heartbeat(this.id, this.leaseMs);
         if (!this.isLive()) return;
         this.#renewedAt = began;
-        waitMs = this.leaseMs / 3;
+        waitMs = this.#intervalMs;
         this.events.onHeartbeat(heartbeat);
         await new Latch().wait(MIN_RENEWAL_GAP_MS, over);
       } catch (error) {

@@ -168,8 +168,15 @@ test('a run that waits for a change has no retry: it shows as stalled until the 
   await queue.order({ name: 'a' });
   const [first] = await claimAll(queue, 'w');
   if (!first) throw new Error('not claimed');
-  await queue.store.complete(first, outcomeOf({ result: 'waiting', nextRunMs: 3_600_000 }, 'SolutionNotFound'));
-  expect(await queue.store.find(keyOf('a'))).toMatchObject({ state: 'stalled', reason: 'SolutionNotFound', cause: 'periodic' });
+  await queue.store.complete(
+    first,
+    outcomeOf({ result: 'waiting', nextRunMs: 3_600_000 }, 'SolutionNotFound'),
+  );
+  expect(await queue.store.find(keyOf('a'))).toMatchObject({
+    state: 'stalled',
+    reason: 'SolutionNotFound',
+    cause: 'periodic',
+  });
   expect(await queue.store.nextDueMs(9_999)).toBe(9_999);
   await queue.order({ name: 'a', generation: 2 });
   expect(await claimAll(queue, 'w')).toHaveLength(1);

@@ -48,6 +48,18 @@ test('a batch is shared out among the namespaces', async () => {
   expect([...countBy(claims, 'namespace').values()]).toEqual([10, 10, 10, 10]);
 });
 
+test('what a namespace leaves of its share goes to the same cause, not to a less urgent one', async () => {
+  await queue.order(
+    ...many(50, 'big', 'person'),
+    ...many(1, 'small', 'person'),
+    ...many(50, 'd', 'dependent'),
+  );
+  const causes = [];
+  // Three of any four claims begin with people.
+  for (let i = 0; i < 4; i++) causes.push(countBy(await claimAll(queue, 'w', 8), 'cause').get('person') ?? 0);
+  expect(causes.filter((people) => people === 8)).toHaveLength(3);
+});
+
 test('more namespaces than one claim takes are served in turn', async () => {
   const namespaces = Array.from({ length: 30 }, (_, i) => `ns${String(i).padStart(2, '0')}`);
   for (const namespace of namespaces) await queue.order(...many(20, namespace, 'person'));

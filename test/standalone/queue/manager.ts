@@ -9,7 +9,7 @@ import {
   type RunControl,
   type RunOutcome,
 } from '../../../src/modules/queue/index.js';
-import { outcomeOf } from './support.js';
+import { outcomeOf } from './connect.js';
 
 export const quiet: NonNullable<JobManagerOptions['log']> = {
   debug: () => undefined,

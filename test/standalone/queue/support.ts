@@ -1,36 +1,21 @@
-import type { ReasonCode } from '@symphony/model';
-import { createDataSource } from '../../../src/modes/standalone/database/data-source.js';
-import { Database } from '../../../src/modes/standalone/database/database.js';
 import { migrate } from '../../../src/modes/standalone/database/migrate.js';
-import {
-  orderLanes,
-  PostgresJobStore,
-  PostgresWakeups,
-  type OutcomeWriter,
-  type PostgresJobStoreOptions,
-} from '../../../src/modes/standalone/stores/jobs/index.js';
-import type { Claim, LaneKey, LaneOrder, RunOutcome } from '../../../src/modules/queue/index.js';
+import { orderLanes } from '../../../src/modes/standalone/stores/jobs/index.js';
+import type { Claim, LaneKey, LaneOrder } from '../../../src/modules/queue/index.js';
 import { createTestDatabase } from '../../support/postgres.js';
+import { connectQueue, type ConnectOptions, type QueueProcess } from './connect.js';
+
+export { outcomeOf } from './connect.js';
 
 /** A migrated database of one test file, and one store on it. */
-export interface QueueFixture {
+export interface QueueFixture extends QueueProcess {
   url: string;
-  database: Database;
-  store: PostgresJobStore;
-  wakeups: PostgresWakeups;
   /** Folds orders without asking whether the objects exist. */
   order(...orders: (Partial<LaneOrder> & { name: string })[]): Promise<void>;
   /** Empties the tables of the queue. */
   clear(): Promise<void>;
-  close(): Promise<void>;
 }
 
-export interface FixtureOptions extends PostgresJobStoreOptions {
-  write?: OutcomeWriter;
-  poolSize?: number;
-}
-
-export async function openQueue(label: string, options: FixtureOptions = {}): Promise<QueueFixture> {
+export async function openQueue(label: string, options: ConnectOptions = {}): Promise<QueueFixture> {
   const testDatabase = await createTestDatabase(label);
   const process = await connectQueue(testDatabase.url, options);
   await migrate(process.database.dataSource);
@@ -52,27 +37,6 @@ export async function openQueue(label: string, options: FixtureOptions = {}): Pr
   };
 }
 
-/** What one engine process has: a pool, wake-ups and a store. */
-export async function connectQueue(
-  url: string,
-  { write = () => Promise.resolve(), poolSize = 10, ...options }: FixtureOptions = {},
-): Promise<Pick<QueueFixture, 'database' | 'store' | 'wakeups' | 'close'>> {
-  const dataSource = createDataSource({ url, poolSize, applicationName: 'queue-test' });
-  await dataSource.initialize();
-  const database = new Database(dataSource);
-  const wakeups = new PostgresWakeups({ connection: { connectionString: url } });
-  const store = new PostgresJobStore(database, write, wakeups, options);
-  return {
-    database,
-    store,
-    wakeups,
-    close: async () => {
-      await wakeups.stop();
-      await dataSource.destroy();
-    },
-  };
-}
-
 export function orderOf(order: Partial<LaneOrder> & { name: string }): LaneOrder {
   return {
     kind: 'Instance',
@@ -86,10 +50,6 @@ export function orderOf(order: Partial<LaneOrder> & { name: string }): LaneOrder
 
 export function keyOf(name: string, namespace = 'default'): LaneKey {
   return { kind: 'Instance', namespace, name };
-}
-
-export function outcomeOf(outcome: Partial<RunOutcome> = {}, code: ReasonCode = 'Succeeded'): RunOutcome {
-  return { result: 'succeeded', reason: { code, message: code }, ...outcome };
 }
 
 /** Claims the lanes of a worker that has a long lease. */
