@@ -6,6 +6,7 @@ import type { AppConfig } from './config/index.js';
 import { version } from './config/version.js';
 import { configureHttp, createHttpAdapter, setupOpenApi } from './modules/http/index.js';
 import { createLogger, NestLogger } from './modules/logging/index.js';
+import { stateSchemas } from './modules/state/index.js';
 
 /** The application, wired for the mode of the configuration, not yet listening. The caller closes it. */
 export async function createApp(
@@ -23,7 +24,7 @@ export async function createApp(
       { bodyParser: false, abortOnError: false, logger: new NestLogger(logger) },
     );
     await configureHttp(app);
-    setupOpenApi(app, { version: version() });
+    setupOpenApi(app, { version: version(), extraSchemas: stateSchemas() });
     return app;
   } catch (error) {
     await close();

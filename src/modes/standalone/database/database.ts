@@ -16,8 +16,8 @@ export interface Sql {
 /** Serialization failure and deadlock: the same transaction may succeed when run again. */
 const RETRYABLE = new Set(['40001', '40P01']);
 const MAX_TRANSACTION_TRIES = 5;
-/** Class 08 (connection), 57P (operator intervention: shutdown, crash), 53 (out of resources). */
-const UNAVAILABLE = /^(08|57P|53)/;
+/** Class 08 (connection), 57P (shutdown, crash), 53 (out of resources); 57014: a lock or a disk took too long. */
+const UNAVAILABLE = /^(08|57P|53|57014)/;
 const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH']);
 
 /** The database as the adapters see it: TypeORM's data source for migrations, its pool for hand-written SQL. */

@@ -5,9 +5,11 @@ export class Runs1700000003000 implements MigrationInterface {
   readonly name = 'Runs1700000003000';
 
   async up(runner: QueryRunner): Promise<void> {
+    // entry_key is a hash over what identifies an entry: names of 253 characters would not fit into an index row.
     await runner.query(`
       CREATE TABLE ledger (
         owner_uid       text        NOT NULL,
+        entry_key       text        NOT NULL,
         target_uid      text        NOT NULL,
         component       text        NOT NULL,
         role            text        NOT NULL,
@@ -24,7 +26,7 @@ export class Runs1700000003000 implements MigrationInterface {
         state           text        NOT NULL CHECK (state IN ('intent', 'applied', 'removing')),
         generation      text        NOT NULL,
         updated_at      timestamptz NOT NULL DEFAULT now(),
-        CONSTRAINT ledger_pk PRIMARY KEY (owner_uid, target_uid, component, role, provider, binding_hash)
+        CONSTRAINT ledger_pk PRIMARY KEY (owner_uid, entry_key)
       )`);
     await runner.query(`CREATE INDEX ledger_by_target ON ledger (target_uid, owner_uid)`);
 

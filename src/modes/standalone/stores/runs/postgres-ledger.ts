@@ -1,4 +1,10 @@
-import type { DeploymentOwner, LedgerEntry, LedgerKey } from '@symphony/model';
+import {
+  hashOf,
+  ledgerKeyText,
+  type DeploymentOwner,
+  type LedgerEntry,
+  type LedgerKey,
+} from '@symphony/model';
 import type { Fence } from '../../../../modules/queue/index.js';
 import { Ledger, type LedgerOutcome } from '../../../../modules/reconcile/index.js';
 import type { Database, Sql } from '../../database/database.js';
@@ -14,7 +20,7 @@ export const LEDGER_ENTRY_JSON = `jsonb_build_object(
 const ENTRIES_OF = {
   name: 'ledger_entries_of',
   text: `SELECT ${LEDGER_ENTRY_JSON} AS entry FROM ledger l WHERE l.owner_uid = $1
-         ORDER BY l.target_uid, l.component, l.role, l.provider, l.binding_hash`,
+         ORDER BY l.target_uid, l.component, l.entry_key`,
 };
 
 const OWNERS_ON = {
@@ -31,9 +37,9 @@ const OWNERS_ON = {
 const BEGIN = {
   name: 'ledger_begin',
   text: `
-  INSERT INTO ledger (owner_uid, target_uid, component, role, provider, binding_hash, owner_kind, owner_namespace,
+  INSERT INTO ledger (owner_uid, entry_key, target_uid, component, role, provider, binding_hash, owner_kind, owner_namespace,
                       owner_name, target_name, scope, binding, applied, digest, state, generation)
-  SELECT e->'owner'->>'uid', e->>'targetUid', e->>'component', e->>'role', e->>'provider', e->>'bindingHash',
+  SELECT e->'owner'->>'uid', e->>'entryKey', e->>'targetUid', e->>'component', e->>'role', e->>'provider', e->>'bindingHash',
          e->'owner'->>'kind', e->'owner'->>'namespace', e->'owner'->>'name', e->>'targetName', e->>'scope',
          e->'binding', e->'applied', e->>'digest', e->>'state', e->>'generation'
   FROM jsonb_array_elements($1::jsonb) AS e
@@ -47,18 +53,14 @@ const APPLIED = {
   UPDATE ledger l SET state = 'applied', applied = o->'applied', digest = o->>'digest', generation = o->>'generation',
                       updated_at = now()
   FROM jsonb_array_elements($2::jsonb) AS o
-  WHERE l.owner_uid = $1 AND l.target_uid = o->'key'->>'targetUid' AND l.component = o->'key'->>'component'
-    AND l.role = o->'key'->>'role' AND l.provider = o->'key'->>'provider'
-    AND l.binding_hash = o->'key'->>'bindingHash'`,
+  WHERE l.owner_uid = $1 AND l.entry_key = o->>'entryKey'`,
 };
 
 const REMOVED = {
   name: 'ledger_removed',
   text: `
   DELETE FROM ledger l USING jsonb_array_elements($2::jsonb) AS o
-  WHERE l.owner_uid = $1 AND l.target_uid = o->'key'->>'targetUid' AND l.component = o->'key'->>'component'
-    AND l.role = o->'key'->>'role' AND l.provider = o->'key'->>'provider'
-    AND l.binding_hash = o->'key'->>'bindingHash'`,
+  WHERE l.owner_uid = $1 AND l.entry_key = o->>'entryKey'`,
 };
 
 /** The ledger in PostgreSQL. One transaction per write, which holds the lane's fence until it commits. */
@@ -82,7 +84,9 @@ export class PostgresLedger extends Ledger {
   }
 
   async begin(fence: Fence, entries: readonly LedgerEntry[]): Promise<void> {
-    await this.#fenced(fence, (tx) => tx.query(BEGIN, [JSON.stringify(entries)]));
+    await this.#fenced(fence, (tx) =>
+      tx.query(BEGIN, [JSON.stringify(entries.map((entry) => ({ ...entry, entryKey: keyHash(entry) })))]),
+    );
   }
 
   async settle(fence: Fence, ownerUid: string, outcomes: readonly LedgerOutcome[]): Promise<void> {
@@ -90,8 +94,16 @@ export class PostgresLedger extends Ledger {
     const removed = outcomes.filter((outcome) => outcome.kind === 'removed');
     if (applied.length + removed.length === 0) return;
     await this.#fenced(fence, async (tx) => {
-      if (applied.length > 0) await tx.query(APPLIED, [ownerUid, JSON.stringify(applied)]);
-      if (removed.length > 0) await tx.query(REMOVED, [ownerUid, JSON.stringify(removed.map(keyOnly))]);
+      if (applied.length > 0)
+        await tx.query(APPLIED, [
+          ownerUid,
+          JSON.stringify(applied.map((outcome) => ({ ...outcome, entryKey: keyHash(outcome.key) }))),
+        ]);
+      if (removed.length > 0)
+        await tx.query(REMOVED, [
+          ownerUid,
+          JSON.stringify(removed.map(({ key }) => ({ entryKey: keyHash(key) }))),
+        ]);
     });
   }
 
@@ -103,6 +115,6 @@ export class PostgresLedger extends Ledger {
   }
 }
 
-function keyOnly(outcome: { key: LedgerKey }): { key: LedgerKey } {
-  return { key: outcome.key };
+function keyHash(key: LedgerKey): string {
+  return hashOf(ledgerKeyText(key));
 }
