@@ -39,6 +39,10 @@ test('an answer under way is finished, an event stream does not hold the end up'
   await Promise.all([arrived.promise, streaming.promise]);
   const started = performance.now();
   const closed = edge.close();
+  const health = () => edge.send('GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n');
+  let answer = await health();
+  while (answer.status === 200) answer = await health();
+  expect([answer.status, answer.json().code, answer.headers['retry-after']]).toEqual([503, 'Ending', '2']);
   release.resolve();
   expect((await slow).json()).toEqual({ done: true });
   await closed;
