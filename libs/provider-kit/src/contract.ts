@@ -54,6 +54,41 @@ export interface ApplyCall extends ProviderCall {
 /** Result per component name. A component without an entry counts as `Untouched` (9998), which is a success. */
 export type ApplyResults = Record<string, ComponentResultSpec>;
 
+/** How well something that exists does its work. */
+export interface ComponentHealth {
+  /** `starting`: too early to tell. `unhealthy`: it is as declared, and yet does not work (a program that keeps dying). */
+  status: 'healthy' | 'starting' | 'unhealthy';
+  /** Sentences for a person, redacted: what is wrong, with the last words of the thing itself; empty when all is well. */
+  message: string;
+}
+
+/** A component as a target reports it. */
+export interface ObservedComponent extends ComponentSpec {
+  /**
+   * Absent when the provider cannot tell. It is no part of the comparison with the declaration: what is unhealthy is
+   * reported, not applied again, since that would only restart what the target restarts by itself.
+   */
+  health?: ComponentHealth;
+}
+
+/** Asks to be told about changes of a target, for all owners that have something there. */
+export interface WatchCall {
+  target: { name: string; uid: string; spec: TargetSpec };
+  role: string;
+  /** Aborted: ends the watch, as its stop function does. */
+  signal: AbortSignal;
+}
+
+/** Something happened on the target, or may have. */
+export interface TargetChange {
+  /** Whose component it concerns; absent: anybody's may have changed, for example while nobody could listen. */
+  ownerUid?: string;
+  /** Absent: any of the owner's. */
+  component?: string;
+  /** A few words for a log, for example `destroy`; never a value. */
+  what: string;
+}
+
 /**
  * A target provider: how components of one role get onto one target.
  *
@@ -65,8 +100,17 @@ export type ApplyResults = Record<string, ComponentResultSpec>;
  */
 export interface TargetProvider {
   readonly rule: ValidationRule;
-  get(call: GetCall): Promise<ComponentSpec[]>;
+  get(call: GetCall): Promise<ObservedComponent[]>;
   apply(call: ApplyCall): Promise<ApplyResults>;
+  /**
+   * Reports changes of what this engine applied to the target, as hints: a run decides what is to be done. Resolves once
+   * changes from now on are noticed, or once the first attempt to listen failed; it goes on trying by itself, with backoff,
+   * and reports a change of unknown extent each time that it begins to listen after it could not. What the provider itself
+   * does to the target is left out where it can tell. One watch serves all owners of a target; `onChange` must not throw.
+   *
+   * @returns what ends the watch; afterwards `onChange` is not called any more
+   */
+  watch?(call: WatchCall, onChange: (change: TargetChange) => void): Promise<() => Promise<void>>;
   /** Frees connections; called when the binding's provider is not needed any more. */
   close?(): Promise<void>;
 }
