@@ -1,0 +1,159 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ObjectStatus, SummaryResult } from '@symphony/model';
+
+export interface Answer<T = unknown> {
+  status: number;
+  headers: Headers;
+  /** The body as JSON, or as text where it is none. */
+  body: T;
+  text: string;
+}
+
+/** An object as GET shows it. */
+export interface Wire {
+  metadata: { name: string; generation: number; etag: string; uid: string; deletionTimestamp?: string };
+  spec: Record<string, unknown>;
+  status?: Partial<ObjectStatus>;
+}
+
+/** How long a test waits for what must happen. */
+const DEADLINE_MS = 30_000;
+
+/** An engine as its clients see it: by HTTP, logged in. */
+export class EngineClient {
+  #token = '';
+
+  /** @param url without `/v1alpha2` */
+  constructor(public url: string) {}
+
+  async login(username = 'admin', password = ''): Promise<void> {
+    const answer = await this.request<{ accessToken: string }>('POST', '/users/auth', { username, password });
+    if (answer.status !== 200) throw new Error(`login failed: ${answer.text}`);
+    this.#token = answer.body.accessToken;
+  }
+
+  get authorization(): Record<string, string> {
+    return { authorization: `Bearer ${this.#token}` };
+  }
+
+  async request<T = unknown>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer<T>> {
+    const response = await fetch(`${this.url}/v1alpha2${path}`, {
+      method,
+      headers: { ...(this.#token ? { authorization: `Bearer ${this.#token}` } : {}), ...headers },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      signal: AbortSignal.timeout(DEADLINE_MS),
+    });
+    const text = await response.text();
+    let parsed: unknown;
+    try {
+      parsed = text === '' ? undefined : JSON.parse(text);
+    } catch {
+      parsed = text;
+    }
+    return { status: response.status, headers: response.headers, body: parsed as T, text };
+  }
+
+  /** A request that must succeed. */
+  async ok<T = unknown>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<T> {
+    const answer = await this.request<T>(method, path, body, headers);
+    if (answer.status !== 200) throw new Error(`${method} ${path} answered ${answer.status}: ${answer.text}`);
+    return answer.body;
+  }
+
+  target(
+    name: string,
+    spec: object,
+    namespace = 'default',
+    annotations: Record<string, string> = {},
+  ): Promise<unknown> {
+    return this.ok('POST', `/targets/registry/${name}`, { metadata: { namespace, annotations }, spec });
+  }
+
+  solution(name: string, components: object[], namespace = 'default'): Promise<unknown> {
+    return this.ok('POST', `/solutions/${name}`, { metadata: { namespace }, spec: { components } });
+  }
+
+  instance(
+    name: string,
+    spec: object,
+    namespace = 'default',
+    annotations: Record<string, string> = {},
+  ): Promise<unknown> {
+    return this.ok('POST', `/instances/${name}`, { metadata: { namespace, annotations }, spec });
+  }
+
+  async get(
+    kind: 'instances' | 'targets/registry' | 'solutions',
+    name: string,
+    namespace = 'default',
+  ): Promise<Wire | undefined> {
+    const answer = await this.request<Wire>('GET', `/${kind}/${name}?namespace=${namespace}`);
+    return answer.status === 404 ? undefined : answer.body;
+  }
+
+  async summary(name: string, namespace = 'default'): Promise<SummaryResult | undefined> {
+    const answer = await this.request<SummaryResult>(
+      'GET',
+      `/solution/queue?instance=${name}&namespace=${namespace}`,
+    );
+    return answer.status === 200 ? answer.body : undefined;
+  }
+
+  /** Waits until the status speaks of the newest generation and says what is expected. */
+  async settled(
+    kind: 'instances' | 'targets/registry',
+    name: string,
+    word: ObjectStatus['status'] = 'Succeeded',
+    namespace = 'default',
+  ): Promise<Wire> {
+    return this.until(
+      `${kind}/${name} to be ${word}`,
+      async () => {
+        const object = await this.get(kind, name, namespace);
+        const status = object?.status;
+        return object && status?.status === word && status.observedGeneration === object.metadata.generation
+          ? object
+          : undefined;
+      },
+      () => this.get(kind, name, namespace),
+    );
+  }
+
+  async gone(kind: 'instances' | 'targets/registry', name: string, namespace = 'default'): Promise<void> {
+    await this.until(
+      `${kind}/${name} to be gone`,
+      async () => ((await this.get(kind, name, namespace)) ? undefined : true),
+      () => this.get(kind, name, namespace),
+    );
+  }
+
+  /** Polls a condition until it holds; on the deadline it fails with what there is instead. */
+  async until<T>(
+    what: string,
+    look: () => Promise<T | undefined>,
+    instead?: () => Promise<unknown>,
+    deadlineMs = DEADLINE_MS,
+  ): Promise<T> {
+    const deadline = performance.now() + deadlineMs;
+    for (;;) {
+      const found = await look();
+      if (found !== undefined) return found;
+      if (performance.now() > deadline) {
+        throw new Error(
+          `waited in vain for ${what}; there is ${JSON.stringify(await instead?.(), undefined, 1)}`,
+        );
+      }
+      await delay(20);
+    }
+  }
+}

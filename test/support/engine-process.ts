@@ -1,0 +1,147 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { builtMain } from './built.js';
+import { EngineClient } from './engine-client.js';
+
+export type EngineProcessOptions = (
+  { /** Folder of the embedded database. */ dataDir: string } | { databaseUrl: string }
+) & {
+  /** Further flags, for example `--queue-concurrency=4`. */
+  args?: readonly string[];
+  /** Further environment; that of the test is not passed on. */
+  env?: Readonly<Record<string, string>>;
+};
+
+export interface Exit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+const START_MS = 60_000;
+const READY_MS = 30_000;
+const STOP_MS = 40_000;
+
+/** Engines that run: none outlives the tests, however those end. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** The real thing: `node dist/main --mode=standalone` as a process of its own, to be killed and started again. */
+export class EngineProcess extends EngineClient {
+  #child: ChildProcess | undefined;
+  #exited: Promise<Exit> = Promise.resolve({ code: 0, signal: null });
+  #output = '';
+
+  private constructor(private readonly options: EngineProcessOptions) {
+    super('');
+  }
+
+  /** Starts the process on a free port, waits until it is ready and logs in. */
+  static async start(options: EngineProcessOptions): Promise<EngineProcess> {
+    const engine = new EngineProcess(options);
+    await engine.begin();
+    return engine;
+  }
+
+  /** Everything that the process wrote, and those before it that were started by `begin`. */
+  get output(): string {
+    return this.#output;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  get alive(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Resolves when the process has ended. */
+  get exited(): Promise<Exit> {
+    return this.#exited;
+  }
+
+  /** Starts the process, again after it has ended; its port is another one then. */
+  async begin(): Promise<void> {
+    if (this.alive) throw new Error('The engine runs already.');
+    const { options } = this;
+    const place =
+      'dataDir' in options ? `--data-dir=${options.dataDir}` : `--database-url=${options.databaseUrl}`;
+    const child = spawn(
+      process.execPath,
+      [await builtMain(), '--mode=standalone', '--port=0', place, ...(options.args ?? [])],
+      { env: { PATH: process.env['PATH'] ?? '', ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    this.#child = child;
+    running.add(child);
+    this.#exited = new Promise((resolve) => {
+      child.once('error', () => resolve({ code: null, signal: null }));
+      child.once('close', (code, signal) => resolve({ code, signal }));
+    });
+    void this.#exited.then(() => running.delete(child));
+    try {
+      this.url = await this.#listening(child);
+      await this.ready();
+      await this.login();
+    } catch (error) {
+      await this.kill();
+      throw error;
+    }
+  }
+
+  /** Waits until `/readyz` is 200. */
+  async ready(): Promise<void> {
+    await this.until(
+      'the engine to be ready',
+      async () => ((await this.readyz())?.status === 200 ? true : undefined),
+      async () => this.#output.slice(-4000),
+      READY_MS,
+    );
+  }
+
+  /** What `/readyz` answers; undefined when nobody does. */
+  async readyz(): Promise<{ status: number; text: string } | undefined> {
+    const response = await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(READY_MS) }).catch(
+      () => undefined,
+    );
+    return response && { status: response.status, text: await response.text() };
+  }
+
+  /** Sends a signal and waits for the end. */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<Exit> {
+    this.#child?.kill(signal);
+    return this.#exited;
+  }
+
+  /** Ends the process in order, by force when it takes too long. */
+  async stop(): Promise<Exit> {
+    this.#child?.kill('SIGTERM');
+    const exit = await Promise.race([this.#exited, delay(STOP_MS, undefined, { ref: false })]);
+    if (exit) return exit;
+    await this.kill();
+    throw new Error(`The engine did not end within ${STOP_MS} ms of SIGTERM:\n${this.#output.slice(-4000)}`);
+  }
+
+  /** Reads both outputs for as long as the process lives; resolves with the address that it listens on. */
+  async #listening(child: ChildProcess): Promise<string> {
+    const { stdout, stderr } = child;
+    if (!stdout || !stderr) throw new Error('The engine has no pipes.');
+    stderr.on('data', (chunk: Buffer) => (this.#output += chunk.toString()));
+    const address = new Promise<string>((resolve) => {
+      createInterface({ input: stdout }).on('line', (line) => {
+        this.#output += `${line}\n`;
+        const url = /"url":"([^"]+)".*"msg":"Listening"/.exec(line)?.[1];
+        if (url !== undefined) resolve(url);
+      });
+    });
+    const url = await Promise.race([
+      address,
+      this.#exited.then(() => undefined),
+      delay(START_MS, undefined, { ref: false }),
+    ]);
+    if (url === undefined) throw new Error(`The engine did not start:\n${this.#output.slice(-4000)}`);
+    return url;
+  }
+}
