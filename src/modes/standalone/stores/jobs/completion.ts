@@ -31,12 +31,13 @@ const FINISH: Statement = {
     done_seq = CASE WHEN $3 = 'yielded' THEN l.done_seq ELSE l.claimed_seq END,
     attempts = CASE WHEN cur.again THEN 0 WHEN $3 = 'retry' THEN l.attempts + 1
                     WHEN $3 = 'yielded' THEN l.attempts ELSE 0 END,
-    cause = CASE WHEN cur.again OR $3 = 'yielded' THEN l.cause WHEN $3 = 'retry' THEN 2 ELSE 3 END,
+    cause = CASE WHEN cur.again OR $3 = 'yielded' THEN l.cause WHEN $3 IN ('retry', 'removed') THEN 2 ELSE 3 END,
     actor = CASE WHEN cur.again OR $3 = 'yielded' THEN l.actor END,
     due_at = CASE
       WHEN cur.again THEN l.due_at
       WHEN $3 = 'yielded' THEN now()
-      WHEN $3 = 'retry' THEN now() + interval '1 ms' * greatest($8::float8, $9::float8,
+      -- An object that was to go and is there all the same is looked at again.
+      WHEN $3 IN ('retry', 'removed') THEN now() + interval '1 ms' * greatest($8::float8, $9::float8,
         random() * least($11::float8, $10::float8 * 2 ^ least(l.attempts, 30)))
       WHEN $3 IN ('succeeded', 'waiting') THEN now() + interval '1 ms' * $7::float8
         * CASE WHEN l.done_seq = 0 THEN random() ELSE 0.9 + 0.2 * random() END

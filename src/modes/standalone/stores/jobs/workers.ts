@@ -36,14 +36,15 @@ const BURY_ONE: Statement = {
   text: `DELETE FROM workers WHERE id = $1 RETURNING id`,
 };
 
-// What the lane ran is due again at once, with the cause that it had; the next claim gets a new epoch.
+// What the lane ran is due again at once, with the cause that it had; the next claim gets a new epoch. What was reached before
+// is not known to hold any more, because nobody knows how far the run came: no later run may be skipped because of it.
 const FREE: Statement = {
   name: 'worker_free_lanes',
   text: `
   WITH held AS MATERIALIZED (
     SELECT l.id FROM lanes l WHERE l.worker = ANY ($1::text[])
     ORDER BY l.kind, l.namespace, l.name FOR UPDATE)
-  UPDATE lanes AS l SET worker = NULL, claimed_at = NULL, due_at = now()
+  UPDATE lanes AS l SET worker = NULL, claimed_at = NULL, due_at = now(), last_hash = NULL
   WHERE l.id = ANY (ARRAY(SELECT id FROM held))
   RETURNING l.id`,
 };
@@ -55,7 +56,7 @@ const RELEASE: Statement = {
     SELECT l.id FROM lanes l JOIN unnest($2::bigint[], $3::bigint[]) AS f (id, epoch) ON l.id = f.id AND l.epoch = f.epoch
     WHERE l.worker = $1
     ORDER BY l.kind, l.namespace, l.name FOR UPDATE OF l)
-  UPDATE lanes AS l SET worker = NULL, claimed_at = NULL, due_at = now()
+  UPDATE lanes AS l SET worker = NULL, claimed_at = NULL, due_at = now(), last_hash = NULL
   WHERE l.id = ANY (ARRAY(SELECT id FROM held))`,
 };
 
