@@ -3,7 +3,7 @@ import { ConfigError, nearest } from '../config/errors.js';
 import { CONFIG_KEYS } from '../config/keys.js';
 
 const COMMANDS = ['serve', 'backup', 'restore'] as const;
-export type Command = (typeof COMMANDS)[number];
+type Command = (typeof COMMANDS)[number];
 
 /** What a command line asks for, checked for shape but not yet for meaning. */
 export interface CommandLine {

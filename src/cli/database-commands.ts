@@ -13,7 +13,7 @@ import { backupDatabase, EmbeddedPostgres, restoreDatabase } from '../modes/stan
 import { createLogger } from '../modules/logging/index.js';
 import type { CommandLine } from './args.js';
 import { explainStartError } from './start-errors.js';
-import type { Terminal } from './run.js';
+import type { Terminal } from './terminal.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 

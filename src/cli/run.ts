@@ -2,16 +2,7 @@ import { helpText } from '../config/describe.js';
 import { ConfigError } from '../config/errors.js';
 import { version } from '../config/version.js';
 import { type CommandLine, parseCommandLine } from './args.js';
-
-export interface Terminal {
-  out(text: string): void;
-  err(text: string): void;
-}
-
-const terminal: Terminal = {
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
-};
+import { type Terminal, terminal } from './terminal.js';
 
 /**
  * Does what the command line asks for.

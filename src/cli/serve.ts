@@ -4,7 +4,7 @@ import { version } from '../config/version.js';
 import { createApp } from '../app.js';
 import { createLogger } from '../modules/logging/index.js';
 import { guardProcess } from './process-guards.js';
-import type { Terminal } from './run.js';
+import type { Terminal } from './terminal.js';
 import { endOnSignals } from './shutdown.js';
 import { explainStartError } from './start-errors.js';
 

@@ -30,7 +30,7 @@ export interface UserConfig {
   passwordFile?: string;
 }
 
-export class AuthConfig {
+class AuthConfig {
   /** In clear; undefined when none is set. Taken from `adminPasswordFile` when that is given. */
   @IsOptional()
   @IsString(text('text'))
@@ -46,14 +46,14 @@ export class AuthConfig {
   users: UserConfig[] = [];
 }
 
-export class DatabaseConfig {
+class DatabaseConfig {
   @IsInt(whole(2, 200))
   @Min(2, whole(2, 200))
   @Max(200, whole(2, 200))
   poolSize = 10;
 }
 
-export class QueueConfig {
+class QueueConfig {
   @IsInt(whole(1, 10_000))
   @Min(1, whole(1, 10_000))
   @Max(10_000, whole(1, 10_000))
@@ -70,7 +70,7 @@ export class QueueConfig {
   drainSeconds = 20;
 }
 
-export class ReconcileConfig {
+class ReconcileConfig {
   /** Milliseconds; 0 means on change only. */
   @IsNumber({}, text('a duration such as 30m'))
   @Max(365 * DAY, text('a duration of at most 8760h'))
@@ -93,7 +93,7 @@ export class ReconcileConfig {
   targetConcurrency = 8;
 }
 
-export class HistoryConfig {
+class HistoryConfig {
   /** Milliseconds. */
   @IsNumber({}, text('a duration such as 720h'))
   @Min(60_000, text('a duration of at least 1m'))
@@ -105,7 +105,7 @@ export class HistoryConfig {
   maxRunsPerObject = 50;
 }
 
-export class ScriptProviderConfig {
+class ScriptProviderConfig {
   /** Absolute folders; empty means that the script provider is off. */
   @IsArray(text('a list of folders'))
   @ArrayMaxSize(100, text('a list of at most 100 folders'))
@@ -114,24 +114,24 @@ export class ScriptProviderConfig {
   allowedFolders: string[] = [];
 }
 
-export class ProvidersConfig {
+class ProvidersConfig {
   @ValidateNested()
   script = new ScriptProviderConfig();
 }
 
-export class SecretsConfig {
+class SecretsConfig {
   @IsOptional()
   @IsString(text('the path of a folder'))
   folder?: string;
 }
 
-export class ConfigsConfig {
+class ConfigsConfig {
   @IsOptional()
   @IsString(text('the path of a folder'))
   folder?: string;
 }
 
-export class HttpConfig {
+class HttpConfig {
   @IsInt(whole(1024, 67_108_864))
   @Min(1024, whole(1024, 67_108_864))
   @Max(67_108_864, whole(1024, 67_108_864))

@@ -1,4 +1,3 @@
-export * from './app-config.js';
-export { ConfigError } from './errors.js';
-export { loadConfig, type LoadedConfig, type LoadInput } from './load.js';
-export { maskUrl, printConfig } from './print.js';
+export { AppConfig, type UserConfig } from './app-config.js';
+export { loadConfig, type LoadedConfig } from './load.js';
+export { printConfig } from './print.js';

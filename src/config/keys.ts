@@ -1,5 +1,5 @@
 /** How the text of a flag or an environment variable becomes a value, and what a file may hold for it. */
-export type KeyType = 'text' | 'integer' | 'duration' | 'list' | 'path' | 'users';
+type KeyType = 'text' | 'integer' | 'duration' | 'list' | 'path' | 'users';
 
 /** One configuration key: everything that the flags, the environment, the file and the documentation say of it. */
 export interface ConfigKey {

@@ -9,7 +9,7 @@ import { CONFIG_KEYS, configKey, type ConfigKey } from './keys.js';
 import { readUserList } from './users.js';
 
 /** Where a value comes from, in words for an error: rank 3 is a flag, 2 the environment, 1 the file, 0 the default. */
-export interface Source {
+interface Source {
   rank: 0 | 1 | 2 | 3;
   /** `the flag --port`, `the environment variable SYMPHONY_PORT`, `the key "port" of /etc/symphony.yaml`, `the default of port`. */
   name: string;

@@ -29,7 +29,7 @@ export function printConfig({ config, sources }: Pick<LoadedConfig, 'config' | '
 }
 
 /** The value at a key's path. */
-export function valueAt(config: AppConfig, path: string): unknown {
+function valueAt(config: AppConfig, path: string): unknown {
   let value: unknown = config;
   for (const step of path.split('.')) value = (value as Record<string, unknown> | undefined)?.[step];
   return value;

@@ -60,7 +60,7 @@ export async function startEdgeApp(
  * Sends raw bytes and reads one answer: up to its Content-Length, or to the end of the connection. The request should not
  * ask to keep the connection.
  */
-export function sendRaw(port: number, request: string | Buffer): Promise<RawAnswer> {
+function sendRaw(port: number, request: string | Buffer): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
     const chunks: Buffer[] = [];

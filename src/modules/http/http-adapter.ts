@@ -20,7 +20,7 @@ const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** How long an ending process waits for answers that are under way. */
 const CLOSE_GRACE_MS = 5_000;
 
-export interface HttpEdgeOptions {
+interface HttpEdgeOptions {
   /** The largest body that is read. */
   bodyLimitBytes: number;
   logger: Logger;

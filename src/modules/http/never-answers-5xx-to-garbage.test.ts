@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type EdgeApp, type RawAnswer, startEdgeApp } from '../../../test/support/edge-app.js';
-import type { ProblemDetails } from './index.js';
+import type { ProblemDetails } from './problem-details.js';
 
 @Controller('v1alpha2')
 class TakesAnything {

@@ -27,7 +27,7 @@ const PROBLEM_SCHEMA = {
   },
 };
 
-export interface OpenApiOptions {
+interface OpenApiOptions {
   version: string;
   /** Component schemas beside those that the code declares, by name: plain OpenAPI 3.0 schema objects. */
   extraSchemas?: Readonly<Record<string, object>>;

@@ -1,5 +1,4 @@
-export { describeError } from './describe-error.js';
-export { currentLogContext, type LogFields, withLogContext } from './log-context.js';
-export { createLogger, type LoggerOptions } from './logger.js';
+export { currentLogContext, withLogContext } from './log-context.js';
+export { createLogger } from './logger.js';
 export { NestLogger } from './nest-logger.js';
 export { correlationIdOf, traceIdOf } from './trace-context.js';

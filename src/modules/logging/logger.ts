@@ -13,7 +13,7 @@ const SECRET_FIELDS = [
   'cookie',
 ];
 
-export interface LoggerOptions {
+interface LoggerOptions {
   /** The least urgent level to write. */
   level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
   /** Default: standard output, written synchronously so that a crash loses no line. */
