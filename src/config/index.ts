@@ -1,3 +1,3 @@
-export { AppConfig, type UserConfig } from './app-config.js';
+export { AppConfig } from './app-config.js';
 export { loadConfig, type LoadedConfig } from './load.js';
 export { printConfig } from './print.js';
