@@ -20,9 +20,11 @@ import {
 import type { DesiredStateReader, PlannedRun, RunPlanner, TargetHealth } from '../solution/index.js';
 import type { Ledger } from './ledger.js';
 import { ProgressSession, type ProgressOptions, type ProgressStore } from './progress.js';
-import { blockedSummary, reportOf } from './report.js';
+import { redactedDeep } from './redacted.js';
+import { blockedSummary, recordedSteps, reportOf } from './report.js';
 import {
   blockedOutcome,
+  incompleteOutcome,
   inUseOutcome,
   madeWayOutcome,
   progressStatus,
@@ -34,7 +36,8 @@ import {
   type FinishedRun,
   type RunIdentity,
 } from './run-ending.js';
-import type { Execution, StepExecutor } from './step-executor.js';
+import type { Execution } from './execution.js';
+import type { StepExecutor } from './step-executor.js';
 import { inlineSubject, storedSubject, type Subject } from './subject.js';
 
 export interface ReconcilerParts {
@@ -51,6 +54,17 @@ export interface ReconcilerParts {
 }
 
 const NOTHING_DONE: Execution = { outcomes: new Map(), steps: [] };
+
+/** What became of a removal from targets that are being deleted. */
+interface Evacuation {
+  complete: boolean;
+  /** Earliest retry. */
+  retryAfterMs: number | undefined;
+  /** As history keeps them. */
+  steps: unknown[];
+}
+
+const NOTHING_TO_EVACUATE: Evacuation = { complete: true, retryAfterMs: undefined, steps: [] };
 
 /** Runs lanes: reads what is wanted, plans, carries out, reports. See docs/architecture.md, "The way of a run". */
 export class Reconciler extends RunHandler {
@@ -126,6 +140,9 @@ export class Reconciler extends RunHandler {
     const nextRunMs = this.#nextRunMs(subject);
     if (report.trouble) return troubledOutcome(run, report.trouble, { retryAfterMs, nextRunMs });
     if (subject.object?.deletionTimestamp === undefined) return succeededOutcome(run, nextRunMs);
+    const left = await this.parts.ledger.entriesOf(subject.ownerUid);
+    // Cannot be, as everything in the ledger was to be removed; if it is all the same, nothing may be forgotten.
+    if (left.length > 0) return incompleteOutcome(run, left);
     const users = await this.#usersOf(subject.object);
     return users === undefined ? removedOutcome(run) : inUseOutcome(run, users);
   }
@@ -138,18 +155,20 @@ export class Reconciler extends RunHandler {
     control: RunControl,
   ): Promise<RunOutcome> {
     if (why.code === 'Interrupted') return madeWayOutcome(why);
-    await this.#evacuate(identity, subject, control);
+    const evacuation = await this.#evacuate(identity, subject, control);
     const summary = blockedSummary(why, subject.removal, subject.jobId);
-    const waits = retryOf(why.code) === 'wait-for-change';
-    const next = waits ? { nextRunMs: this.#nextRunMs(subject) } : {};
-    return blockedOutcome(identity, subject, why, summary, waits ? 'waiting' : 'retry', next);
+    // What could not be taken off a target that is being deleted is tried again, whatever the rest waits for.
+    const waits = retryOf(why.code) === 'wait-for-change' && evacuation.complete;
+    const next = waits ? { nextRunMs: this.#nextRunMs(subject) } : { retryAfterMs: evacuation.retryAfterMs };
+    const result = waits ? 'waiting' : 'retry';
+    return blockedOutcome(identity, subject, why, summary, result, next, evacuation.steps);
   }
 
   /** Removes what is on targets that are being deleted, where the rest of the deployment cannot be built. */
-  async #evacuate(identity: RunIdentity, subject: Subject, control: RunControl): Promise<void> {
+  async #evacuate(identity: RunIdentity, subject: Subject, control: RunControl): Promise<Evacuation> {
     const { object, request } = subject;
     const ledger = request.ledger.filter((entry) => request.deletingTargets.has(entry.targetUid));
-    if (object?.kind !== 'Instance' || ledger.length === 0) return;
+    if (object?.kind !== 'Instance' || ledger.length === 0) return NOTHING_TO_EVACUATE;
     const instance = object as StoredObject<'Instance'>;
     const planned = await this.parts.planner.prepare({
       ...request,
@@ -163,15 +182,13 @@ export class Reconciler extends RunHandler {
           jobId: subject.jobId,
         }),
     });
-    if (!planned) return;
-    const execution = await this.parts.executor.execute(
-      planned,
-      identity.claim.fence,
-      control,
-      () => undefined,
-    );
-    await this.#tellHealth(subject, planned, execution);
+    if (!planned) return NOTHING_TO_EVACUATE;
+    const { fence } = identity.claim;
+    const execution = await this.parts.executor.execute(planned, fence, control, () => undefined);
+    const retryAfterMs = await this.#tellHealth(subject, planned, execution);
     await this.#wakeDeletingTargets(subject, execution);
+    const steps = redactedDeep(recordedSteps(execution), planned.values.redact);
+    return { complete: reportOf(planned, execution).trouble === undefined, retryAfterMs, steps };
   }
 
   #nextRunMs({ object }: Subject): number | undefined {
@@ -185,15 +202,20 @@ export class Reconciler extends RunHandler {
       retryMs === undefined ? [] : [retryMs],
     );
     const hung = new Map<string, Reason>();
-    for (const { action, reason: why } of execution.outcomes.values()) {
+    const well = new Set(run.readable);
+    const unwell = new Set(run.troubled.keys());
+    for (const { action, state, reason: why } of execution.outcomes.values()) {
+      if (state === 'ok') well.add(action.targetUid);
+      else if (state === 'unknown' || why.code === 'TargetBusy') unwell.add(action.targetUid);
       if (why.code === 'ProviderTimeout') hung.set(action.targetUid, why);
     }
     for (const [targetUid, why] of hung) {
       const retryMs = await this.parts.health.failed(targetUid, why);
       if (retryMs !== undefined) waits.push(retryMs);
     }
+    // Only who was called and answered is well: a run that did not reach a target knows nothing of it.
     for (const { targetUid } of subject.snapshot.unhealthy) {
-      if (!hung.has(targetUid) && !run.troubled.has(targetUid)) await this.parts.health.recovered(targetUid);
+      if (well.has(targetUid) && !unwell.has(targetUid)) await this.parts.health.recovered(targetUid);
     }
     return waits.length > 0 ? Math.min(...waits) : undefined;
   }

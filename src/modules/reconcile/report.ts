@@ -10,7 +10,7 @@ import {
   type TargetResultSpec,
 } from '@symphony/model';
 import type { PlannedRun } from '../solution/index.js';
-import type { ActionOutcome, Execution } from './step-executor.js';
+import type { ActionOutcome, Execution } from './execution.js';
 
 /** What became of one component on one target, whether or not the run did something about it. */
 export interface ComponentReport {

@@ -1,6 +1,7 @@
 import {
   reason,
   REASONS,
+  type LedgerEntry,
   type ObjectStatus,
   type Reason,
   type ReasonCode,
@@ -12,7 +13,7 @@ import type { PlannedRun } from '../solution/index.js';
 import { redactedDeep } from './redacted.js';
 import { recordedSteps, type RunReport } from './report.js';
 import { sameStatus, statusOf } from './status.js';
-import type { Execution } from './step-executor.js';
+import type { Execution } from './execution.js';
 import type { Subject } from './subject.js';
 
 /** Which run, since when. */
@@ -51,7 +52,10 @@ export function madeWayOutcome(why: Reason): RunOutcome {
   return { result: 'yielded', reason: why };
 }
 
-/** A run that could not even plan. Nothing was touched. */
+/**
+ * A run that could not plan.
+ * @param steps what was removed from targets that are being deleted, as history keeps it; nothing else was touched
+ */
 export function blockedOutcome(
   identity: RunIdentity,
   subject: Subject,
@@ -59,6 +63,7 @@ export function blockedOutcome(
   summary: SummarySpec,
   result: RunResult,
   next: NextRun,
+  steps: unknown[],
 ): RunOutcome {
   return {
     result,
@@ -66,7 +71,7 @@ export function blockedOutcome(
     ...next,
     ...statusWrite(identity, subject, 'Failed', why, summary),
     summary: summaryWrite(subject, summary, ''),
-    record: recordOf(identity, subject, result, why, []),
+    record: recordOf(identity, subject, result, why, steps),
   };
 }
 
@@ -94,6 +99,12 @@ export function troubledOutcome(run: FinishedRun, trouble: Reason, next: NextRun
 export function inUseOutcome(run: FinishedRun, users: string): RunOutcome {
   const why = reason('TargetInUse', `Used by ${users}.`);
   return finished(run, 'retry', 'Deleting', why, { retryAfterMs: IN_USE_RETRY_MS });
+}
+
+/** The removal went well and something is left all the same. */
+export function incompleteOutcome(run: FinishedRun, left: readonly LedgerEntry[]): RunOutcome {
+  const names = left.slice(0, 10).map(({ component, targetName }) => `${component} on ${targetName}`);
+  return finished(run, 'retry', 'Failed', reason('RemovalIncomplete', `Left: ${names.join(', ')}.`), {});
 }
 
 export function removedOutcome(run: FinishedRun): RunOutcome {

@@ -35,6 +35,7 @@ export async function storedSubject(
   const { object, solution, targets } = snapshot;
   if (!object) return undefined;
   const jobId = claim.seq;
+  const forced = forcedTargets(targets, claim);
   const generate = (constraint: ConstraintCheck) =>
     isKind(object, 'Instance')
       ? generateForInstance({ instance: object, solution, targets, jobId, constraint })
@@ -54,8 +55,9 @@ export async function storedSubject(
       generate,
       ledger: snapshot.ledger,
       unhealthy: snapshot.unhealthy,
+      targets,
       deletingTargets: deletingTargets(targets),
-      forceRedeploy: forcedTargets(targets, claim),
+      forceRedeploy: forced,
       readOnly: false,
       stop: control.stop,
       cancel: control.superseded,
@@ -64,7 +66,8 @@ export async function storedSubject(
         claim.cause === 'dependent' &&
         claim.lastHash === deployment.hash &&
         snapshot.unhealthy.length === 0 &&
-        !object.deletionTimestamp,
+        !object.deletionTimestamp &&
+        !deployment.targets.some((target) => forced.has(target.uid)),
     },
   };
 }
@@ -102,6 +105,7 @@ export async function inlineSubject(
       namespace: claim.namespace,
       generate,
       ...state,
+      targets,
       deletingTargets: new Set(),
       forceRedeploy: new Set(forced),
       readOnly: false,

@@ -67,6 +67,7 @@ export class Explainer {
         generate: generatorOf(snapshot, object),
         ledger: snapshot.ledger,
         unhealthy: snapshot.unhealthy,
+        targets: snapshot.targets,
         deletingTargets: new Set(snapshot.targets.filter((t) => t.deletionTimestamp).map((t) => t.uid)),
         forceRedeploy: new Set(),
         readOnly: true,

@@ -199,11 +199,14 @@ class Deadline {
 
   async race<T>(work: Promise<T>, graceMs: number): Promise<T> {
     const stuck = new Promise<never>((_, reject) => {
-      this.signal.addEventListener('abort', () => {
+      const giveUpSoon = (): void => {
         this.#timers.push(
           setTimeout(() => reject(new CallFailure(this.why ?? reason('Interrupted'), 11004, true)), graceMs),
         );
-      });
+      };
+      // A run that was stopped before the call began fires no event any more.
+      if (this.signal.aborted) giveUpSoon();
+      else this.signal.addEventListener('abort', giveUpSoon, { once: true });
     });
     return Promise.race([work, stuck]);
   }

@@ -108,9 +108,12 @@ export class RunValues {
    * A formerly applied component, for its removal. What cannot be resolved any more stays as it was declared: a removal
    * must not depend on secrets that are gone.
    */
-  async applied(entry: LedgerEntry, deployment: Deployment): Promise<ComponentSpec> {
-    const target = deployment.targets.find((candidate) => candidate.uid === entry.targetUid);
-    const context = this.#contextOf(deployment, entry.applied, target, entry.targetName);
+  async applied(
+    entry: LedgerEntry,
+    deployment: Deployment,
+    target: DeploymentTarget,
+  ): Promise<ComponentSpec> {
+    const context = this.#contextOf(deployment, entry.applied, target);
     const outcome = await this.#answering(() =>
       settled(() => this.#evaluate(templatesOf(entry.applied), context)),
     );
@@ -121,12 +124,11 @@ export class RunValues {
     deployment: Deployment,
     component: ComponentSpec,
     target: DeploymentTarget | undefined,
-    targetName = target?.name,
   ): EvaluationContext {
     return {
       instance: deployment.instance.metadata.name,
       solution: deployment.solution.name,
-      target: targetName,
+      target: target?.name,
       component: component.name,
       parameters: component.parameters ?? {},
       instanceParameters: deployment.parameters,

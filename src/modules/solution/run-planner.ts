@@ -7,6 +7,7 @@ import {
   type BindingSpec,
   type ComponentSpec,
   type Deployment,
+  type DeploymentTarget,
   type LedgerEntry,
   type LedgerKey,
   type Observation,
@@ -15,11 +16,12 @@ import {
   type ResolvedComponent,
 } from '@symphony/model';
 import { ExpressionError } from '@symphony/expressions';
-import { plan, toWireDeployment, type ConstraintCheck } from '@symphony/planning';
+import { plan, type ConstraintCheck } from '@symphony/planning';
 import { changedFields, type ComponentStep } from '@symphony/provider-kit';
 import type { UnhealthyTarget } from './desired-state.js';
 import { CallFailure, type CallSite, type ProviderCalls } from './provider-calls.js';
 import { RunValues } from './resolver.js';
+import { RunTargets } from './run-targets.js';
 import type { TargetHealth } from './target-health.js';
 import type { ValueSources } from './values/value-source.js';
 
@@ -39,6 +41,8 @@ export interface PlanRequest {
   generate: (constraint: ConstraintCheck) => Deployment;
   ledger: LedgerEntry[];
   unhealthy: UnhealthyTarget[];
+  /** Targets that are there, also those from which something is only to be removed. */
+  targets: readonly DeploymentTarget[];
   /** Uids of targets that are being deleted. */
   deletingTargets: ReadonlySet<string>;
   forceRedeploy: ReadonlySet<string>;
@@ -56,6 +60,9 @@ export interface PlannedRun {
   ledger: LedgerEntry[];
   plan: Plan;
   values: RunValues;
+  targets: RunTargets;
+  /** Uids of targets that answered for every place that was looked at. */
+  readable: ReadonlySet<string>;
   /** Targets that could not be read, or are left alone, with the time until they are tried again. */
   troubled: Map<string, { reason: Reason; retryMs?: number }>;
   resolvedOf(target: string, component: string): ResolvedComponent | undefined;
@@ -89,8 +96,15 @@ export class RunPlanner {
     const resolvedOf = (target: string, component: string): ResolvedComponent | undefined =>
       byPair.get(pairKey(target, component));
 
-    const troubled = await this.#leftAlone(request);
-    const observations = await this.#observe(request, deployment, values, resolvedOf, troubled);
+    const look: Look = {
+      request,
+      deployment,
+      values,
+      targets: new RunTargets(deployment, request.targets),
+      resolvedOf,
+    };
+    const troubled = await this.#leftAlone(request, deployment);
+    const observations = await this.#observe(look, troubled);
     const planned = plan({
       deployment,
       ledger: request.ledger,
@@ -102,8 +116,13 @@ export class RunPlanner {
       differs: differsBy(observations, deployment),
       unavailable: new Map([...troubled].map(([uid, trouble]) => [uid, trouble.reason])),
     });
+    const readable = new Set(observations.map(({ site }) => site.targetUid));
     for (const { observation, site } of observations) {
-      if (!observation.readable) troubled.set(site.targetUid, await this.#trouble(request, observation));
+      if (observation.readable) continue;
+      readable.delete(site.targetUid);
+      // A target is in trouble once, however many of its places could not be read.
+      if (!troubled.has(site.targetUid))
+        troubled.set(site.targetUid, await this.#trouble(request, observation));
     }
     const entries = new Map(request.ledger.map((entry) => [ledgerKeyText(entry), entry]));
     const declared = new Map(deployment.components.map((component) => [component.name, component]));
@@ -112,6 +131,8 @@ export class RunPlanner {
       ledger: request.ledger,
       plan: planned,
       values,
+      targets: look.targets,
+      readable,
       troubled,
       resolvedOf,
       entryOf: (key) => entries.get(ledgerKeyText(key)),
@@ -126,7 +147,8 @@ export class RunPlanner {
     const byPair = new Map(resolved.map((item) => [pairKey(item.target, item.component.name), item]));
     const request = { ledger, stop, cancel: stop };
     const resolvedOf = (target: string, component: string) => byPair.get(pairKey(target, component));
-    const observed = await this.#observe(request, deployment, values, resolvedOf, new Map());
+    const targets = new RunTargets(deployment, []);
+    const observed = await this.#observe({ request, deployment, values, targets, resolvedOf }, new Map());
     const found = new Map<string, ComponentSpec>();
     for (const { observation } of observed) {
       if (!observation.readable)
@@ -140,15 +162,14 @@ export class RunPlanner {
   /** What a call to a site needs; rejects with a CallFailure when its configuration cannot be had. */
   async site(
     site: Site,
-    run: Pick<PlannedRun, 'deployment' | 'values'>,
+    run: Pick<PlannedRun, 'deployment' | 'values' | 'targets'>,
     signals: Pick<CallSite, 'stop' | 'cancel'>,
   ): Promise<CallSite> {
-    const target = run.deployment.targets.find((candidate) => candidate.uid === site.targetUid);
     try {
       const config = await run.values.binding(site.binding, {
         target: site.targetName,
         instance: instanceNameOf(run.deployment.owner),
-        properties: target?.spec.properties ?? {},
+        properties: run.targets.of(site).spec.properties ?? {},
       });
       return { binding: site.binding, config, redact: run.values.redact, ...signals };
     } catch (error) {
@@ -160,10 +181,15 @@ export class RunPlanner {
   }
 
   /** Targets whose breaker is open. Those whose time has come are probed by this run, if it gets the probe. */
-  async #leftAlone(request: PlanRequest): Promise<PlannedRun['troubled']> {
+  async #leftAlone(request: PlanRequest, deployment: Deployment): Promise<PlannedRun['troubled']> {
     const troubled: PlannedRun['troubled'] = new Map();
+    // A probe that is taken must be made: only a run that has to do with the target may take it.
+    const concerned = new Set([
+      ...deployment.targets.map((target) => target.uid),
+      ...request.ledger.map((entry) => entry.targetUid),
+    ]);
     for (const { targetUid, reason: why, open, retryMs } of request.unhealthy) {
-      if (!open) continue;
+      if (!open || !concerned.has(targetUid)) continue;
       const mayProbe = retryMs <= 0 && (request.readOnly || (await this.health.takeProbe(targetUid)));
       if (mayProbe) continue;
       troubled.set(targetUid, {
@@ -174,44 +200,31 @@ export class RunPlanner {
     return troubled;
   }
 
-  async #observe(
-    request: ObserveRequest,
-    deployment: Deployment,
-    values: RunValues,
-    resolvedOf: PlannedRun['resolvedOf'],
-    troubled: PlannedRun['troubled'],
-  ): Promise<Observed[]> {
-    const sites = sitesOf(deployment).filter((site) => !troubled.has(site.targetUid));
+  async #observe(look: Look, troubled: PlannedRun['troubled']): Promise<Observed[]> {
+    const sites = sitesOf(look.deployment).filter((site) => !troubled.has(site.targetUid));
     const observed: Observed[] = [];
     const queue = sites.values();
     const reader = async (): Promise<void> => {
-      for (const site of queue) {
-        observed.push(await this.#observeSite(site, request, deployment, values, resolvedOf));
-      }
+      for (const site of queue) observed.push(await this.#observeSite(site, look));
     };
     await Promise.all(Array.from({ length: Math.min(this.options.targetsAtOnce, sites.length) }, reader));
     return observed;
   }
 
-  async #observeSite(
-    site: Site,
-    request: ObserveRequest,
-    deployment: Deployment,
-    values: RunValues,
-    resolvedOf: PlannedRun['resolvedOf'],
-  ): Promise<Observed> {
+  async #observeSite(site: Site, look: Look): Promise<Observed> {
+    const { request, deployment, targets } = look;
     const key = { targetUid: site.targetUid, role: site.role, bindingHash: site.bindingHash };
-    const references = referencesOf(site, deployment, request.ledger, resolvedOf);
+    const references = referencesOf(site, look);
     try {
-      const callSite = await this.site(site, { deployment, values }, request);
+      const callSite = await this.site(site, look, request);
       const rule = this.calls.provider(callSite.binding, callSite.config).rule;
       const components = await this.calls.get(callSite, {
-        deployment: toWireDeployment(deployment, {
-          activeTarget: site.targetName,
-          components: references.map((reference) => reference.component),
-        }),
+        deployment: targets.wire(
+          site,
+          references.map((reference) => reference.component),
+        ),
         owner: deployment.owner,
-        target: targetOf(site, deployment),
+        target: targets.of(site),
         role: site.role,
         scope: site.scope,
         references,
@@ -237,17 +250,19 @@ export class RunPlanner {
   }
 }
 
-type ObserveRequest = Pick<PlanRequest, 'ledger' | 'stop' | 'cancel'>;
+/** What targets are looked at for. */
+interface Look {
+  request: Pick<PlanRequest, 'ledger' | 'stop' | 'cancel'>;
+  deployment: Deployment;
+  values: RunValues;
+  targets: RunTargets;
+  resolvedOf: PlannedRun['resolvedOf'];
+}
 
 interface Observed {
   site: Site;
   observation: Observation;
   rule?: Parameters<typeof changedFields>[0];
-}
-
-export function targetOf(site: Pick<Site, 'targetUid' | 'targetName'>, deployment: Deployment) {
-  const target = deployment.targets.find((candidate) => candidate.uid === site.targetUid);
-  return { name: site.targetName, uid: site.targetUid, spec: target?.spec ?? {} };
 }
 
 /** Every place that the desired state reaches. What is only to be removed needs no look. */
@@ -263,12 +278,7 @@ function sitesOf(deployment: Deployment): Site[] {
   return [...sites.values()];
 }
 
-function referencesOf(
-  site: Site,
-  deployment: Deployment,
-  ledger: readonly LedgerEntry[],
-  resolvedOf: PlannedRun['resolvedOf'],
-): ComponentStep[] {
+function referencesOf(site: Site, { request: { ledger }, deployment, resolvedOf }: Look): ComponentStep[] {
   const here = (item: Assignment): boolean =>
     item.target === site.targetName && item.role === site.role && item.bindingHash === site.bindingHash;
   const wanted = deployment.assignments.filter(here).flatMap((assignment): ComponentStep[] => {

@@ -1,0 +1,325 @@
+import {
+  isFailure,
+  reason,
+  StateCode,
+  type Action,
+  type ComponentResultSpec,
+  type ComponentSpec,
+  type LedgerEntry,
+  type LedgerKey,
+  type Reason,
+  type Step,
+} from '@symphony/model';
+import { runnableActions, type ActionOutcome as ActionState } from '@symphony/planning';
+import type { ComponentStep } from '@symphony/provider-kit';
+import type { Fence, RunControl } from '../queue/index.js';
+import {
+  CallFailure,
+  type CallSite,
+  type PlannedRun,
+  type ProviderCalls,
+  type RunPlanner,
+} from '../solution/index.js';
+import { reasonToSkip, skipActions, type ActionOutcome, type Execution } from './execution.js';
+import type { Ledger, LedgerOutcome } from './ledger.js';
+
+export interface StepOptions {
+  /** Calls per step, the first included, while the provider reports failures that may pass. */
+  tries: number;
+  /** Milliseconds before the second try; doubles. */
+  retryDelayMs: number;
+}
+
+/** What the steps of one run share. */
+export interface StepContext {
+  planned: PlannedRun;
+  fence: Fence;
+  control: RunControl;
+  execution: Execution;
+  ledger: Ledger;
+  planner: RunPlanner;
+  calls: ProviderCalls;
+  options: StepOptions;
+}
+
+/**
+ * One step: intents, calls with retries, outcomes. What depends on something in the same step is called after that has
+ * succeeded: nothing within one call would keep a provider from going on after a failure.
+ */
+export class StepRun {
+  #calls = 0;
+
+  constructor(
+    private readonly step: Step,
+    private readonly context: StepContext,
+  ) {}
+
+  async run(): Promise<void> {
+    const startedAt = new Date().toISOString();
+    for (const [index, wave] of wavesOf(this.step).entries()) {
+      const skip = reasonToSkip(this.context.control, index > 0);
+      if (skip) skipActions(wave, this.context.execution, skip);
+      else {
+        const actions = this.#withoutBlocked(wave);
+        if (actions.length > 0) await this.#apply(actions, this.step.isFirst && index === 0);
+      }
+    }
+    this.context.execution.steps.push({
+      step: this.step,
+      startedAt,
+      endedAt: new Date().toISOString(),
+      calls: this.#calls,
+    });
+  }
+
+  #withoutBlocked(actions: Action[]): Action[] {
+    const states = new Map(
+      [...this.context.execution.outcomes].map(([id, outcome]) => [id, stateOf(outcome)]),
+    );
+    const { run, blocked } = runnableActions({ ...this.step, actions }, states);
+    for (const { action, by } of blocked) {
+      this.#record(action, 'blocked', reason('DependencyFailed', `It waits for ${by}.`), StateCode.Untouched);
+    }
+    return run;
+  }
+
+  async #apply(actions: Action[], isFirst: boolean): Promise<void> {
+    let site: CallSite;
+    try {
+      site = await this.context.planner.site(this.#place, this.context.planned, {
+        stop: this.context.control.stop,
+        cancel: this.context.control.superseded,
+      });
+    } catch (error) {
+      this.#failAll(actions, error);
+      return;
+    }
+    let open = actions;
+    for (let attempt = 1; open.length > 0; attempt++) {
+      const results = await this.#call(site, open, isFirst);
+      if (!results) return;
+      await this.#settle(open, results);
+      open = open.filter((action) => mayPass(results[action.component]));
+      if (open.length === 0 || attempt >= this.context.options.tries) return;
+      if (!(await this.#pause(attempt))) return;
+    }
+  }
+
+  /** @returns undefined when nothing can be said about single components; the failure is recorded then. */
+  async #call(
+    site: CallSite,
+    actions: readonly Action[],
+    isFirst: boolean,
+  ): Promise<Record<string, ComponentResultSpec> | undefined> {
+    const { deployment, targets } = this.context.planned;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const steps = await Promise.all(actions.map((action) => this.#componentStep(action)));
+        await this.#begin(actions);
+        this.#calls++;
+        return await this.context.calls.apply(site, {
+          deployment: targets.wire(
+            this.#place,
+            steps.map((item) => item.component),
+          ),
+          owner: deployment.owner,
+          target: targets.of(this.#place),
+          role: this.step.role,
+          scope: this.step.scope,
+          steps,
+          dryRun: deployment.dryRun,
+          isFirst,
+        });
+      } catch (error) {
+        const passing = error instanceof CallFailure && error.reason.code === 'ProviderFailed';
+        if (passing && attempt < this.context.options.tries && (await this.#pause(attempt))) continue;
+        this.#failAll(actions, error);
+        return undefined;
+      }
+    }
+  }
+
+  /** Directly before each call, so that a run whose lane was taken over makes no further one. */
+  async #begin(actions: readonly Action[]): Promise<void> {
+    const { planned, ledger, fence } = this.context;
+    if (planned.deployment.dryRun) return;
+    await ledger.begin(
+      fence,
+      actions.map((action) => this.#intentOf(action)),
+    );
+  }
+
+  async #componentStep(action: Action): Promise<ComponentStep> {
+    if (action.kind === 'delete') {
+      const { values, deployment, targets } = this.context.planned;
+      const entry = this.#entryOf(action);
+      const component = entry
+        ? await values.applied(entry, deployment, targets.of(this.#place))
+        : { name: action.component };
+      return { action: 'delete', component };
+    }
+    const resolved = this.context.planned.resolvedOf(action.target, action.component);
+    if (!resolved) throw new Error(`the plan applies ${action.component}, which was not resolved`);
+    return { action: 'update', component: resolved.component };
+  }
+
+  async #settle(actions: readonly Action[], results: Record<string, ComponentResultSpec>): Promise<void> {
+    const good = actions.filter(
+      (action) => !isFailure(results[action.component]?.status ?? StateCode.Untouched),
+    );
+    if (!this.context.planned.deployment.dryRun) {
+      await this.context.ledger.settle(
+        this.context.fence,
+        this.context.planned.deployment.owner.uid,
+        good.map((action) => this.#outcomeOf(action)),
+      );
+    }
+    for (const action of actions) {
+      const result = results[action.component];
+      if (good.includes(action)) {
+        const code = action.kind === 'delete' ? StateCode.Deleted : StateCode.Updated;
+        this.#record(action, 'ok', action.reason, result && !isSilent(result) ? result.status : code);
+      } else {
+        this.#record(
+          action,
+          'failed',
+          failureReason(result, this.context.planned.values.redact),
+          result?.status ?? 500,
+        );
+      }
+    }
+  }
+
+  #failAll(actions: readonly Action[], error: unknown): void {
+    if (!(error instanceof CallFailure)) throw error;
+    for (const action of actions) {
+      const stateCode = error.stateCode === 500 ? failedCode(action) : error.stateCode;
+      this.#record(action, error.unknown ? 'unknown' : 'failed', error.reason, stateCode);
+    }
+  }
+
+  /** @returns false when the run has better things to do than to wait. */
+  async #pause(attempt: number): Promise<boolean> {
+    const { stop, superseded } = this.context.control;
+    if (stop.aborted || superseded.aborted) return false;
+    const delay = this.context.options.retryDelayMs * 2 ** (attempt - 1);
+    return new Promise((resolve) => {
+      const end = (passed: boolean): void => {
+        clearTimeout(timer);
+        stop.removeEventListener('abort', cut);
+        superseded.removeEventListener('abort', cut);
+        resolve(passed);
+      };
+      const cut = (): void => end(false);
+      const timer = setTimeout(() => end(true), delay);
+      stop.addEventListener('abort', cut);
+      superseded.addEventListener('abort', cut);
+    });
+  }
+
+  #intentOf(action: Action): LedgerEntry {
+    const existing = this.#entryOf(action);
+    const { deployment } = this.context.planned;
+    const state = action.kind === 'delete' ? 'removing' : 'intent';
+    if (existing) return { ...existing, state, generation: deployment.generation };
+    return {
+      ...this.#keyOf(action),
+      owner: deployment.owner,
+      targetName: this.step.target,
+      scope: this.step.scope,
+      binding: this.step.binding,
+      applied: this.#declared(action),
+      digest: '',
+      state,
+      generation: deployment.generation,
+      updatedAt: new Date().toISOString(),
+    };
+  }
+
+  #outcomeOf(action: Action): LedgerOutcome {
+    const key = this.#keyOf(action);
+    if (action.kind === 'delete') return { kind: 'removed', key };
+    const digest = this.context.planned.resolvedOf(action.target, action.component)?.digest ?? '';
+    return {
+      kind: 'applied',
+      key,
+      applied: this.#declared(action),
+      digest,
+      generation: this.context.planned.deployment.generation,
+    };
+  }
+
+  #entryOf(action: Action): LedgerEntry | undefined {
+    return this.context.planned.entryOf(this.#keyOf(action));
+  }
+
+  #keyOf(action: Action): LedgerKey {
+    return {
+      targetUid: this.step.targetUid,
+      component: action.component,
+      role: this.step.role,
+      provider: this.step.binding.provider,
+      bindingHash: this.step.bindingHash,
+    };
+  }
+
+  get #place() {
+    return { ...this.step, targetName: this.step.target };
+  }
+
+  /** The component as declared: the ledger never holds resolved values. */
+  #declared(action: Action): ComponentSpec {
+    return this.context.planned.declared(action.component) ?? { name: action.component };
+  }
+
+  #record(action: Action, state: ActionOutcome['state'], why: Reason, stateCode: number): void {
+    this.context.execution.outcomes.set(action.id, { action, state, reason: why, stateCode });
+  }
+}
+
+/** The actions of a step, those that require others of it apart and later; in the order of the step otherwise. */
+function wavesOf(step: Step): Action[][] {
+  const waveOf = new Map<string, number>();
+  const waves: Action[][] = [];
+  for (const action of step.actions) {
+    const required = action.requires.map((id) => (waveOf.get(id) ?? -1) + 1);
+    const followed = action.follows.map((id) => waveOf.get(id) ?? 0);
+    const wave = Math.max(0, ...required, ...followed);
+    waveOf.set(action.id, wave);
+    (waves[wave] ??= []).push(action);
+  }
+  return waves;
+}
+
+function stateOf(outcome: ActionOutcome): ActionState {
+  return outcome.state === 'skipped' ? 'unknown' : outcome.state;
+}
+
+function failedCode(action: Action): number {
+  return action.kind === 'delete' ? StateCode.DeleteFailed : StateCode.UpdateFailed;
+}
+
+function isSilent(result: ComponentResultSpec): boolean {
+  return result.status === StateCode.Untouched;
+}
+
+/** A refused component stays refused until it is changed; other failures may pass. */
+function mayPass(result: ComponentResultSpec | undefined): boolean {
+  return result !== undefined && isFailure(result.status) && !isRefusal(result.status);
+}
+
+function isRefusal(status: number): boolean {
+  return (
+    status === StateCode.ValidateFailed || (status >= 400 && status < 500) || status === StateCode.BadConfig
+  );
+}
+
+function failureReason(result: ComponentResultSpec | undefined, redact: (text: string) => string): Reason {
+  const status = result?.status ?? 500;
+  const detail = redact(result?.message ?? '');
+  if (status === 409) return { code: 'OwnedByOther', message: detail };
+  return reason(
+    isRefusal(status) ? 'ValidationFailed' : 'ProviderFailed',
+    detail === '' ? undefined : detail,
+  );
+}
