@@ -67,6 +67,7 @@ export class Runs1700000003000 implements MigrationInterface {
         target_uid text        NOT NULL CONSTRAINT target_health_pk PRIMARY KEY,
         failures   integer     NOT NULL,
         open_until timestamptz,
+        probing    boolean     NOT NULL DEFAULT false,
         reason     text        NOT NULL,
         message    text        NOT NULL,
         updated_at timestamptz NOT NULL DEFAULT now()

@@ -19,13 +19,17 @@ const WRITE_RUN = {
   ON CONFLICT (id) DO NOTHING`,
 };
 
+// Whatever a run says: nothing goes that the ledger still names, as its owner or as the place where something is.
 const REMOVE_OBJECT = {
   name: 'outcome_remove_object',
   text: `
   WITH gone AS (
-    DELETE FROM objects WHERE kind = $1 AND namespace = $2 AND name = $3 AND deletion_timestamp IS NOT NULL RETURNING uid
+    DELETE FROM objects o WHERE kind = $1 AND namespace = $2 AND name = $3 AND deletion_timestamp IS NOT NULL
+      AND NOT EXISTS (SELECT FROM ledger l WHERE l.owner_uid = o.uid::text)
+      AND NOT EXISTS (SELECT FROM ledger l WHERE l.target_uid = o.uid::text)
+    RETURNING uid
   )
-  DELETE FROM object_status s USING gone WHERE s.uid = gone.uid`,
+  DELETE FROM target_health h USING gone WHERE h.target_uid = gone.uid::text`,
 };
 
 /** Writes what a run leaves behind, inside the transaction that completes its lane. */

@@ -12,15 +12,20 @@ export interface TargetHealthOptions {
 
 const DEFAULTS: TargetHealthOptions = { readFailures: 3, firstMs: 2_000, maxMs: 300_000 };
 
+// Calls that were under way when the breaker opened tell nothing new when they fail too: a hundred runs that meet one outage
+// must not count as a hundred outages. Only the probe does.
 const FAILED = {
   name: 'health_failed',
   text: `
   INSERT INTO target_health AS h (target_uid, failures, open_until, reason, message)
   VALUES ($1, 1, CASE WHEN $4 <= 1 THEN now() + $5 * interval '1 ms' END, $2, $3)
   ON CONFLICT (target_uid) DO UPDATE
-    SET failures = h.failures + 1, reason = excluded.reason, message = excluded.message, updated_at = now(),
-        open_until = CASE WHEN h.failures + 1 >= $4
-          THEN now() + least($6, $5 * 2 ^ least(h.failures + 1 - $4, 20)) * interval '1 ms' END
+    SET reason = excluded.reason, message = excluded.message, updated_at = now(), probing = false,
+        failures = CASE WHEN h.open_until > now() AND NOT h.probing THEN h.failures ELSE h.failures + 1 END,
+        open_until = CASE
+          WHEN h.open_until > now() AND NOT h.probing THEN h.open_until
+          WHEN h.failures + 1 >= $4
+            THEN now() + least($6, $5 * 2 ^ least(h.failures + 1 - $4, 20)) * interval '1 ms' END
   RETURNING (extract(epoch FROM open_until - now()) * 1000)::float8 AS retry_ms`,
 };
 
@@ -30,7 +35,7 @@ const RECOVERED = { name: 'health_recovered', text: `DELETE FROM target_health W
 const TAKE_PROBE = {
   name: 'health_take_probe',
   text: `
-  UPDATE target_health SET open_until = now() + $2 * interval '1 ms', updated_at = now()
+  UPDATE target_health SET open_until = now() + $2 * interval '1 ms', updated_at = now(), probing = true
   WHERE target_uid = $1 AND (open_until IS NULL OR open_until <= now())
   RETURNING target_uid`,
 };
