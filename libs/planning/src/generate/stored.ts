@@ -66,7 +66,8 @@ export function generateForInstance(input: InstanceInput): Deployment {
   const assigned = removal
     ? NOTHING
     : assignByConstraint(components, targets, scopeOn, input.constraint ?? constraintCheck());
-  const dryRun = spec.isDryRun === true;
+  // A deletion is meant: the record goes with it, and what a dry run left deployed would be forgotten.
+  const dryRun = spec.isDryRun === true && !deleting;
   const allowEmpty = allowsEmpty(instance);
   return {
     owner: { kind: 'Instance', namespace: instance.namespace, name: instance.name, uid: instance.uid },
@@ -114,7 +115,7 @@ export function generateForTarget(input: TargetInput): Deployment {
   const assigned = removal
     ? NOTHING
     : assignByConstraint(components, targets, () => scope, input.constraint ?? constraintCheck());
-  const dryRun = spec.isDryRun === true;
+  const dryRun = spec.isDryRun === true && !removal;
   const allowEmpty = allowsEmpty(target);
   const name = `${TARGET_RUNTIME_PREFIX}${target.name}`;
   const solutionSpec: SolutionSpec = { displayName: name, components };
