@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { reason, UnavailableError } from '@symphony/model';
 import type { Events } from '../events/index.js';
 import { withLogContext } from '../logging/index.js';
@@ -34,6 +35,9 @@ export class RunExecutor {
       job: `${claim.kind}/${claim.namespace}/${claim.name}`,
       lane: claim.fence.laneId,
       epoch: claim.fence.epoch,
+      generation: claim.generation,
+      // A trace of its own: one run serves all orders that folded into it.
+      traceId: randomBytes(16).toString('hex'),
     };
     run.settled = withLogContext(fields, () => this.#run(session, run))
       .catch((error: unknown) => {
@@ -57,14 +61,24 @@ export class RunExecutor {
     };
     // A claim may have been answered after the lease had ended here.
     if (!session.isLive()) return;
-    this.events.emit('job.started', event);
+    const waitedMs = Math.max(0, Date.parse(claim.claimedAt) - Date.parse(claim.orderedAt));
+    this.events.emit('job.started', { ...event, waitedMs });
     const outcome = await this.#outcomeOf(run);
     const written = outcome && (await this.#complete(session, run, outcome));
+    if (written) this.#logEnd(claim, written);
     this.events.emit('job.finished', {
       ...event,
       result: written ? written.result : 'aborted',
       reason: written?.reason.code,
     });
+  }
+
+  /** What an operator wants to read without asking: what was done, and what is in trouble and why. */
+  #logEnd({ cause, attempts }: Claim, { result, reason: why, record }: RunOutcome): void {
+    const line = { msg: `Run ${result}: ${why.code}`, cause, run: record?.id, attempts };
+    if (result === 'retry' || result === 'waiting') this.log.warn({ ...line, why: why.message });
+    else if (record) this.log.log(line);
+    else this.log.debug(line);
   }
 
   /** Undefined: the run was stopped and must write nothing. */
@@ -96,6 +110,7 @@ export class RunExecutor {
       try {
         const result = await this.store.complete(run.claim, current);
         if (!result.fenced) return current;
+        this.events.emit('run.fenced', run.claim);
         this.log.warn({ msg: 'The outcome of a run was not written: its lane was taken over' });
         return undefined;
       } catch (error) {
