@@ -78,7 +78,7 @@ export class RunExecutor {
     const line = { msg: `Run ${result}: ${why.code}`, cause, run: record?.id, attempts };
     if (result === 'retry' || result === 'waiting') this.log.warn({ ...line, why: why.message });
     else if (record) this.log.log(line);
-    else this.log.debug(line);
+    else this.log.debug?.(line);
   }
 
   /** Undefined: the run was stopped and must write nothing. */
