@@ -92,7 +92,8 @@ export class RunValues {
 
   /** Tells a change of what the provider is given, without telling the values. */
   digest(component: ComponentSpec, scope: string, metadata: Record<string, string>): string {
-    const { constraints: _constraints, dependencies: _dependencies, ...given } = component;
+    // A constraint says where a component goes, not what it is. Dependencies count: the ledger orders removals by them.
+    const { constraints: _constraints, ...given } = component;
     return keyedDigest(this.digestKey, { component: given, scope, metadata });
   }
 
