@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { EventEmitter2 } from '@nestjs/event-emitter';
 
 /** Identity of an object, as far as an event tells it. */
-export interface EventSubject {
+interface EventSubject {
   kind: string;
   namespace: string;
   name: string;

@@ -1,2 +1,2 @@
-export { Events, type EngineEvents, type EventSubject, type JobEvent } from './events.js';
+export { Events, type EngineEvents, type JobEvent } from './events.js';
 export { EventsModule } from './events.module.js';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CAUSES, type Cause, type Claim, type RunResult } from '../../../src/modules/queue/index.js';
 import { claimAll, keyOf, openQueue, outcomeOf, type QueueFixture } from './support.js';
@@ -150,8 +150,11 @@ const commands = [
     ),
   fc.constant(new ClaimIt()),
   fc
-    .tuple(fc.constantFrom('succeeded', 'retry', 'waiting', 'yielded' as const), fc.boolean())
-    .map(([result, periodic]) => new Complete(result as Exclude<RunResult, 'removed'>, periodic)),
+    .tuple(
+      fc.constantFrom('succeeded' as const, 'retry' as const, 'waiting' as const, 'yielded' as const),
+      fc.boolean(),
+    )
+    .map(([result, periodic]) => new Complete(result, periodic)),
   fc.constant(new TakeOver()),
   fc.constant(new LateCompletion()),
 ];

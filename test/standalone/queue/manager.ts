@@ -11,7 +11,7 @@ import {
 } from '../../../src/modules/queue/index.js';
 import { outcomeOf } from './connect.js';
 
-export const quiet: NonNullable<JobManagerOptions['log']> = {
+const quiet: NonNullable<JobManagerOptions['log']> = {
   debug: () => undefined,
   log: () => undefined,
   warn: () => undefined,

@@ -12,7 +12,7 @@ export interface BackoffOptions {
   maxMs: number;
 }
 
-export const DEFAULT_BACKOFF: BackoffOptions = { minMs: 1_000, firstMs: 2_000, maxMs: 300_000 };
+const DEFAULT_BACKOFF: BackoffOptions = { minMs: 1_000, firstMs: 2_000, maxMs: 300_000 };
 
 const MAX_MESSAGE = 1_000;
 

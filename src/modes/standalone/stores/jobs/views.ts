@@ -9,7 +9,8 @@ import {
 import type { Sql, Statement } from '../../database/database.js';
 import { READY } from './claims.js';
 
-const STATE = `CASE
+/** `LaneState` of a row of lanes that is called l. */
+export const LANE_STATE = `CASE
     WHEN l.worker IS NOT NULL THEN 'running'
     WHEN l.due_at IS NOT NULL AND l.cause <> 3 THEN 'waiting'
     WHEN l.result = 'waiting' THEN 'stalled'
@@ -17,7 +18,7 @@ const STATE = `CASE
 
 const COLUMNS = `
   l.id, l.kind, l.namespace, l.name, l.generation, l.deleting, l.cause, l.attempts, l.reason, l.message, l.due_at,
-  l.claimed_at, l.worker, l.order_seq, l.done_seq, ${STATE} AS state`;
+  l.claimed_at, l.worker, l.order_seq, l.done_seq, ${LANE_STATE} AS state`;
 
 const FIND: Statement = {
   name: 'lane_find',
@@ -30,7 +31,7 @@ const LIST: Statement = {
   SELECT ${COLUMNS} FROM lanes l
   WHERE (l.kind, l.namespace, l.name) > ($1, $2, $3)
     AND ($4::text IS NULL OR l.kind = $4) AND ($5::text IS NULL OR l.namespace = $5)
-    AND ($6::text IS NULL OR ${STATE} = $6)
+    AND ($6::text IS NULL OR ${LANE_STATE} = $6)
   ORDER BY l.kind, l.namespace, l.name LIMIT $7`,
 };
 
