@@ -11,6 +11,9 @@ import { launchPostgres, type Log } from '../../src/modes/standalone/embedded/po
 export interface TestServer {
   /** Connects as a superuser to a database that tests leave alone. */
   adminUrl: string;
+  /** Ends the server and keeps its data, for `resume` at the same address. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -51,23 +54,29 @@ export async function startTestServer(major?: string): Promise<TestServer> {
   await writeAccessRules(cluster, account, ownName());
   await setPassword(options, password);
   const port = await freePort();
-  const server = await launchPostgres({
-    ...options,
-    settings: {
-      listen_addresses: '127.0.0.1',
-      port: String(port),
-      unix_socket_directories: '',
-      fsync: 'off',
-      synchronous_commit: 'off',
-      full_page_writes: 'off',
-      max_connections: '300',
-      timezone: 'UTC',
-    },
-    log: silentLog,
-    readyMs: 60_000,
-  });
+  const launch = (): ReturnType<typeof launchPostgres> =>
+    launchPostgres({
+      ...options,
+      settings: {
+        listen_addresses: '127.0.0.1',
+        port: String(port),
+        unix_socket_directories: '',
+        fsync: 'off',
+        synchronous_commit: 'off',
+        full_page_writes: 'off',
+        max_connections: '300',
+        timezone: 'UTC',
+      },
+      log: silentLog,
+      readyMs: 60_000,
+    });
+  let server = await launch();
   return {
     adminUrl: `postgresql://symphony:${password}@127.0.0.1:${port}/postgres`,
+    pause: () => server.stop(),
+    async resume() {
+      server = await launch();
+    },
     async stop() {
       await server.stop();
       await rm(root, { recursive: true, force: true });
