@@ -3,9 +3,11 @@ import path from 'node:path';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import type { AppConfig } from './config/index.js';
+import { version } from './config/version.js';
 import { assertAuthUsable, AuthModule, isLoopback, type AuthOptions } from './modules/auth/index.js';
 import { EventsModule } from './modules/events/index.js';
 import { HealthModule } from './modules/health/index.js';
+import { MetricsModule } from './modules/metrics/index.js';
 import { ProvidersModule, type ProvidersOptions } from './modules/providers/index.js';
 import { QueueModule } from './modules/queue/queue.module.js';
 import { ReconcileModule } from './modules/reconcile/index.js';
@@ -41,6 +43,7 @@ export class AppModule {
         ScheduleModule.forRoot(),
         EventsModule,
         HealthModule,
+        MetricsModule.forRoot({ public: config.metrics.public, version: version() }),
         mode.module,
         AuthModule.register(authOptionsOf(config)),
         providers,

@@ -1,6 +1,7 @@
 import {
   ArrayMaxSize,
   IsArray,
+  IsBoolean,
   IsIn,
   IsInt,
   IsNumber,
@@ -138,6 +139,11 @@ class HttpConfig {
   bodyLimitBytes = 4_194_304;
 }
 
+class MetricsConfig {
+  @IsBoolean(text('true or false'))
+  public = false;
+}
+
 /**
  * The configuration of one process, complete and valid: {@link loadConfig} is the only maker outside tests.
  * Paths are absolute, durations are milliseconds; `*Seconds` are seconds.
@@ -181,4 +187,5 @@ export class AppConfig {
   @ValidateNested() secrets = new SecretsConfig();
   @ValidateNested() configs = new ConfigsConfig();
   @ValidateNested() http = new HttpConfig();
+  @ValidateNested() metrics = new MetricsConfig();
 }

@@ -1,5 +1,5 @@
 /** How the text of a flag or an environment variable becomes a value, and what a file may hold for it. */
-type KeyType = 'text' | 'integer' | 'duration' | 'list' | 'path' | 'users';
+type KeyType = 'text' | 'integer' | 'boolean' | 'duration' | 'list' | 'path' | 'users';
 
 /** One configuration key: everything that the flags, the environment, the file and the documentation say of it. */
 export interface ConfigKey {
@@ -15,7 +15,7 @@ export interface ConfigKey {
   /** What stands in the help for the value, for example `<file>`. */
   placeholder: string;
   /** The default as it would be written in the file; undefined when there is none. */
-  default?: string | number | readonly string[];
+  default?: string | number | boolean | readonly string[];
   /** Never printed: `all` masks the value, `url` masks only the password inside it. */
   secret?: 'all' | 'url';
   /** Other spellings of a value, by lower-case text (Symphony's `Debug` is our `debug`). */
@@ -193,6 +193,12 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     placeholder: 'bytes',
     default: 4 * 1024 * 1024,
     description: 'The largest request body that is read.',
+  }),
+  named('metrics.public', {
+    type: 'boolean',
+    placeholder: 'true|false',
+    default: false,
+    description: 'Whether `/metrics` answers without a token.',
   }),
 ];
 

@@ -92,6 +92,10 @@ function coerce(row: ConfigKey, value: unknown, base: string, sourceName: string
   switch (row.type) {
     case 'integer':
       return typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value;
+    case 'boolean':
+      return typeof value === 'string' && /^(true|false)$/i.test(value)
+        ? value.toLowerCase() === 'true'
+        : value;
     case 'duration':
       if (typeof value === 'string') return parseDuration(value) ?? value;
       // 0 is the one duration without a unit; any other number leaves open which one is meant.

@@ -2,6 +2,7 @@ import { Module, type DynamicModule, type OnApplicationShutdown, type OnModuleIn
 import { Logger } from '@nestjs/common';
 import { SigningKeyStore } from '../../modules/auth/index.js';
 import { ReadinessRegistry } from '../../modules/health/index.js';
+import { StoreFiguresReader } from '../../modules/metrics/index.js';
 import { JobStore, JobWaker, SummaryStore } from '../../modules/queue/index.js';
 import { Ledger, ProgressStore } from '../../modules/reconcile/index.js';
 import { DesiredStateReader, DigestKey, RunHistory, TargetHealth } from '../../modules/solution/index.js';
@@ -10,6 +11,7 @@ import { Database } from './database/database.js';
 import { StandaloneRuntime } from './runtime.js';
 import { PostgresSigningKeyStore } from './stores/auth/signing-key-store.js';
 import { PostgresJobStore, PostgresWakeups } from './stores/jobs/index.js';
+import { PostgresFigures } from './stores/metrics/postgres-figures.js';
 import { PostgresObjectStore } from './stores/objects/postgres-object-store.js';
 import { writeOutcome } from './stores/runs/outcome-writer.js';
 import { PostgresDesiredState } from './stores/runs/postgres-desired-state.js';
@@ -62,6 +64,7 @@ export class StandaloneModule {
       { provide: DesiredStateReader, useValue: new PostgresDesiredState(database) },
       { provide: RunHistory, useValue: new PostgresRunHistory(database) },
       { provide: TargetHealth, useValue: new PostgresTargetHealth(database) },
+      { provide: StoreFiguresReader, useValue: new PostgresFigures(database) },
       { provide: DigestKey, useFactory: async () => DigestKey.from(await signingKeys.load()) },
     ];
     return {

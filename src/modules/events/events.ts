@@ -16,9 +16,20 @@ export interface JobEvent extends EventSubject {
 
 /** Names and payloads of everything that is announced inside this process. */
 export interface EngineEvents {
-  'job.started': JobEvent;
+  /** `waitedMs`: since the order that the run covers came in. */
+  'job.started': JobEvent & { waitedMs: number };
   /** `result` is a RunResult, or `aborted` when the run wrote nothing; `reason` is a code. */
   'job.finished': JobEvent & { result: string; reason?: string };
+  /** A run could write nothing any more: its lane was taken over. */
+  'run.fenced': EventSubject;
+  /** This process lost its lease and stops the runs that it had. */
+  'lease.lost': { runs: number };
+  /** Freed lanes of workers that were gone. */
+  'lanes.takenOver': { lanes: number };
+  /** `provider` is a type; `outcome` is the worst state of an action of the step. */
+  'step.finished': { provider: string; outcome: string; durationMs: number };
+  /** `outcome` is `ok`, `componentsFailed`, or a reason's code; without `durationMs` the provider was not reached. */
+  'provider.called': { provider: string; operation: string; outcome: string; durationMs?: number };
   'lane.ordered': { lanes: readonly EventSubject[] };
   'object.changed': EventSubject & { uid: string; change: 'created' | 'updated' | 'status' | 'removed' };
 }

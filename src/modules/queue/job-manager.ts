@@ -156,6 +156,7 @@ export class JobManager implements OnApplicationBootstrap, BeforeApplicationShut
     }
     const session = await WorkerSession.open(this.store, id, this.options.leaseMs, {
       log: this.#log,
+      onLost: (runs) => this.events.emit('lease.lost', { runs }),
       onHeartbeat: (heartbeat) => {
         session.supersede(heartbeat.superseded);
         void this.#releaseForgotten(session, heartbeat.held);
@@ -183,6 +184,7 @@ export class JobManager implements OnApplicationBootstrap, BeforeApplicationShut
     try {
       const lanes = await this.store.takeOver(abortGraceMs(this.options.leaseMs));
       if (lanes === 0) return;
+      this.events.emit('lanes.takenOver', { lanes });
       this.#log.warn({ msg: 'Lanes of a worker that is gone were taken over', lanes });
       this.#latch.open();
     } catch {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { reason, UnavailableError } from '@symphony/model';
 import type { Events } from '../events/index.js';
 import { withLogContext } from '../logging/index.js';
-import { LeaseLostError } from './errors.js';
+import { FencedError, LeaseLostError } from './errors.js';
 import type { JobManagerOptions } from './job-manager-options.js';
 import type { JobStore } from './job-store.js';
 import type { Claim, RunOutcome } from './lanes.js';
@@ -88,6 +88,7 @@ export class RunExecutor {
       const outcome = await this.handler.run(run.claim, control);
       return run.stop.signal.aborted ? undefined : outcome;
     } catch (error) {
+      if (error instanceof FencedError && run.stop.signal.aborted) this.events.emit('run.fenced', run.claim);
       if (run.stop.signal.aborted) return undefined;
       this.log.error({ msg: 'The handler of a run failed' }, error);
       return internalError();

@@ -16,6 +16,7 @@ export interface ActiveRun {
 
 export interface SessionEvents {
   onHeartbeat(heartbeat: Heartbeat): void;
+  onLost(runs: number): void;
   log: NonNullable<JobManagerOptions['log']>;
 }
 
@@ -116,6 +117,7 @@ export class WorkerSession {
       worker: this.id,
       runs: this.runs.size,
     });
+    this.events.onLost(this.runs.size);
     this.#lost.abort(new LeaseLostError());
     this.stopRuns(new LeaseLostError());
     clearInterval(this.#watch);

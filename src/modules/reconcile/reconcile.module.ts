@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { IntervalDefaults } from '@symphony/model';
+import { Events } from '../events/index.js';
 import { JobStore, RunHandler } from '../queue/index.js';
 import { DesiredStateReader, ProviderCalls, RunPlanner, TargetHealth } from '../solution/index.js';
 import { InlineController } from './inline.controller.js';
@@ -28,9 +29,12 @@ export class ReconcileModule {
         InlineService,
         {
           provide: StepExecutor,
-          useFactory: (planner: RunPlanner, calls: ProviderCalls, ledger: Ledger) =>
-            new StepExecutor(planner, calls, ledger, { stepsAtOnce: options.stepsAtOnce }),
-          inject: [RunPlanner, ProviderCalls, Ledger],
+          useFactory: (planner: RunPlanner, calls: ProviderCalls, ledger: Ledger, events: Events) =>
+            new StepExecutor(planner, calls, ledger, {
+              stepsAtOnce: options.stepsAtOnce,
+              onStep: (step) => events.emit('step.finished', step),
+            }),
+          inject: [RunPlanner, ProviderCalls, Ledger, Events],
         },
         {
           provide: RunHandler,

@@ -12,6 +12,7 @@ import {
 } from '@symphony/model';
 import { runnableActions, type ActionOutcome as ActionState } from '@symphony/planning';
 import type { ComponentStep } from '@symphony/provider-kit';
+import type { EngineEvents } from '../events/index.js';
 import type { Fence, RunControl } from '../queue/index.js';
 import {
   CallFailure,
@@ -28,7 +29,11 @@ export interface StepOptions {
   tries: number;
   /** Milliseconds before the second try; doubles. */
   retryDelayMs: number;
+  /** Told about each step that was begun, for metrics. */
+  onStep?: (step: EngineEvents['step.finished']) => void;
 }
+
+const BY_GRAVITY = ['unknown', 'failed', 'blocked', 'skipped'] as const;
 
 /** What the steps of one run share. */
 export interface StepContext {
@@ -56,6 +61,7 @@ export class StepRun {
 
   async run(): Promise<void> {
     const startedAt = new Date().toISOString();
+    const began = performance.now();
     for (const [index, wave] of wavesOf(this.step).entries()) {
       const skip = reasonToSkip(this.context.control, index > 0);
       if (skip) skipActions(wave, this.context.execution, skip);
@@ -70,6 +76,18 @@ export class StepRun {
       endedAt: new Date().toISOString(),
       calls: this.#calls,
     });
+    this.context.options.onStep?.({
+      provider: this.step.binding.provider,
+      outcome: this.#worst(),
+      durationMs: performance.now() - began,
+    });
+  }
+
+  /** The least welcome state that an action of this step is in. */
+  #worst(): string {
+    const { outcomes } = this.context.execution;
+    const states = new Set(this.step.actions.map(({ id }) => outcomes.get(id)?.state));
+    return BY_GRAVITY.find((state) => states.has(state)) ?? 'ok';
   }
 
   #withoutBlocked(actions: Action[]): Action[] {

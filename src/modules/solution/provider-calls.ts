@@ -1,8 +1,10 @@
 import {
   hashOf,
+  isFailure,
   messageOf,
   reason,
   type BindingSpec,
+  type ComponentResultSpec,
   type ComponentSpec,
   type Reason,
 } from '@symphony/model';
@@ -14,6 +16,7 @@ import {
   type ProviderCall,
   type TargetProvider,
 } from '@symphony/provider-kit';
+import type { EngineEvents } from '../events/index.js';
 import type { ProviderRegistry } from '../providers/index.js';
 import { TargetSlots } from './target-slots.js';
 
@@ -22,6 +25,8 @@ export interface ProviderCallsOptions {
   callTimeoutMs: number;
   /** How long an aborted call may take to end before it counts as stuck. */
   abortGraceMs: number;
+  /** Told about each call, for metrics. */
+  onCall?: (call: EngineEvents['provider.called']) => void;
 }
 
 const DEFAULTS: ProviderCallsOptions = { callTimeoutMs: 60_000, abortGraceMs: 3_000 };
@@ -90,7 +95,9 @@ export class ProviderCalls {
     call: Omit<GetCall, 'signal' | 'timeoutMs' | 'redact'>,
   ): Promise<ComponentSpec[]> {
     const provider = this.provider(site.binding, site.config);
-    return this.#call(site, call, (guard) => provider.get({ ...call, ...guard }));
+    return this.#told('get', site, (begun) =>
+      this.#call(site, call, begun, (guard) => provider.get({ ...call, ...guard })),
+    );
   }
 
   async apply(
@@ -98,7 +105,9 @@ export class ProviderCalls {
     call: Omit<ApplyCall, 'signal' | 'timeoutMs' | 'redact'>,
   ): Promise<ApplyResults> {
     const provider = this.provider(site.binding, site.config);
-    return this.#call(site, call, (guard) => provider.apply({ ...call, ...guard }));
+    return this.#told(call.dryRun ? 'validate' : 'apply', site, (begun) =>
+      this.#call(site, call, begun, (guard) => provider.apply({ ...call, ...guard })),
+    );
   }
 
   async close(): Promise<void> {
@@ -123,15 +132,38 @@ export class ProviderCalls {
     }
   }
 
+  /** Tells of a call how it ended, and how long it took from when `begun` was called. */
+  async #told<T extends ComponentSpec[] | ApplyResults>(
+    operation: string,
+    { binding }: CallSite,
+    call: (begun: () => void) => Promise<T>,
+  ): Promise<T> {
+    let begunAt: number | undefined;
+    const tell = (outcome: string): void => {
+      const durationMs = begunAt === undefined ? {} : { durationMs: performance.now() - begunAt };
+      this.#options.onCall?.({ provider: binding.provider, operation, outcome, ...durationMs });
+    };
+    try {
+      const result = await call(() => (begunAt = performance.now()));
+      tell(Array.isArray(result) || !Object.values(result).some(isFailed) ? 'ok' : 'componentsFailed');
+      return result;
+    } catch (error) {
+      tell(error instanceof CallFailure ? error.reason.code : 'InternalError');
+      throw error;
+    }
+  }
+
   async #call<T>(
     site: CallSite,
     call: Pick<ProviderCall, 'target'>,
+    begun: () => void,
     run: (guard: Pick<ProviderCall, 'signal' | 'timeoutMs' | 'redact'>) => Promise<T>,
   ): Promise<T> {
     const { uid } = call.target;
     const limit = this.registry.definition(site.binding.provider)?.concurrency ?? 1;
     const release = await this.#slots.acquire(uid, limit, [site.stop, site.cancel]);
     if (!release) throw turnedAway(site);
+    begun();
     const deadline = new Deadline(site, this.#options.callTimeoutMs);
     const work = Promise.resolve().then(() =>
       run({ signal: deadline.signal, timeoutMs: this.#options.callTimeoutMs, redact: site.redact }),
@@ -148,6 +180,10 @@ export class ProviderCalls {
       deadline.end();
     }
   }
+}
+
+function isFailed({ status }: ComponentResultSpec): boolean {
+  return isFailure(status);
 }
 
 function turnedAway(site: CallSite): CallFailure {

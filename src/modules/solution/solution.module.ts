@@ -1,4 +1,5 @@
 import { Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
+import { Events } from '../events/index.js';
 import { ProviderRegistry } from '../providers/index.js';
 import { DesiredStateReader } from './desired-state.js';
 import { DigestKey } from './digest-key.js';
@@ -47,9 +48,12 @@ export class SolutionModule {
         },
         {
           provide: ProviderCalls,
-          useFactory: (registry: ProviderRegistry) =>
-            new ProviderCalls(registry, { callTimeoutMs: options.callTimeoutMs }),
-          inject: [ProviderRegistry],
+          useFactory: (registry: ProviderRegistry, events: Events) =>
+            new ProviderCalls(registry, {
+              callTimeoutMs: options.callTimeoutMs,
+              onCall: (call) => events.emit('provider.called', call),
+            }),
+          inject: [ProviderRegistry, Events],
         },
         {
           provide: ProviderCallsCloser,

@@ -28,6 +28,12 @@ export class Database implements Sql {
     this.#pool = (dataSource.driver as unknown as { master: Pool }).master;
   }
 
+  /** Connections of this process: open ones, those of them that are idle, and how many requests wait for one. */
+  get poolFigures(): { total: number; idle: number; waiting: number } {
+    const { totalCount, idleCount, waitingCount } = this.#pool;
+    return { total: totalCount, idle: idleCount, waiting: waitingCount };
+  }
+
   async query<R extends QueryResultRow>(
     statement: Statement | string,
     values: readonly unknown[] = [],
