@@ -1,5 +1,6 @@
 import { createApp } from '../../src/app.js';
 import { loadConfig } from '../../src/config/index.js';
+import { configKey } from '../../src/config/keys.js';
 import { createLogger } from '../../src/modules/logging/index.js';
 import { EngineClient } from './engine-client.js';
 import { createTestDatabase } from './postgres.js';
@@ -32,6 +33,8 @@ export class TestEngine extends EngineClient {
         ([key, value]) => [key, String(value)],
       ),
     );
+    const unknown = [...flags.keys()].filter((key) => !configKey(keyOf(key)));
+    if (unknown.length > 0) throw new Error(`there are no configuration keys ${unknown.join(', ')}`);
     const { config } = loadConfig({
       flags: new Map([...flags].map(([key, value]) => [keyOf(key), value])),
       env: {},

@@ -247,10 +247,18 @@ export class Reconciler extends RunHandler {
 /** Why there is no plan. What is nobody's fault but ours goes on as an error. */
 function reasonOf(error: unknown, control: RunControl): Reason {
   if (control.stop.aborted) return reason('Interrupted');
-  if (error instanceof DeploymentError) return { code: error.reason, message: error.message };
+  if (error instanceof DeploymentError) {
+    // A constraint that reads a value from outside fails for the reason of that value.
+    const code =
+      error.reason === 'ExpressionFailed' && isLookUp(error.cause) ? 'ValueUnavailable' : error.reason;
+    return { code, message: error.message };
+  }
   if (error instanceof ExpressionError) {
-    const code = error.code === 'ExpressionLookupFailed' ? 'ValueUnavailable' : 'ExpressionFailed';
-    return reason(code, `${error.message}.`);
+    return reason(isLookUp(error) ? 'ValueUnavailable' : 'ExpressionFailed', `${error.message}.`);
   }
   throw error;
+}
+
+function isLookUp(error: unknown): boolean {
+  return error instanceof ExpressionError && error.code === 'ExpressionLookupFailed';
 }
