@@ -1,3 +1,4 @@
+import type { DockerOptions } from './docker/index.js';
 import type { MockOptions } from './mock/index.js';
 import type { ScriptOptions } from './script/index.js';
 
@@ -5,6 +6,7 @@ import type { ScriptOptions } from './script/index.js';
 export interface ProvidersOptions {
   script: ScriptOptions;
   mock?: MockOptions;
+  docker?: DockerOptions;
 }
 
 export const PROVIDERS_OPTIONS = Symbol('ProvidersOptions');

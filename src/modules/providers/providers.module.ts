@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger, Module, type DynamicModule, type OnModuleInit } from '@nestjs/common';
+import { dockerProvider } from './docker/index.js';
 import { mockProvider } from './mock/index.js';
 import { PROVIDERS_OPTIONS, type ProvidersOptions } from './options.js';
 import { killLeftovers } from './process/index.js';
@@ -27,6 +28,7 @@ function makeRegistry(options: ProvidersOptions): ProviderRegistry {
   const registry = new ProviderRegistry();
   registry.register(scriptProvider(options.script));
   registry.register(mockProvider(options.mock));
+  registry.register(dockerProvider(options.docker));
   return registry;
 }
 
