@@ -27,8 +27,4 @@ export class MetricsController {
 @PublicRoute()
 @ApiTags('metrics')
 @Controller()
-export class PublicMetricsController extends MetricsController {
-  constructor(metrics: Metrics) {
-    super(metrics);
-  }
-}
+export class PublicMetricsController extends MetricsController {}

@@ -67,14 +67,14 @@ export class Metrics {
     labelNames: readonly L[],
     read: () => readonly Sample<L>[],
   ): void {
-    new Gauge({
+    const gauge = new Gauge({
       name,
       help,
       labelNames,
       registers: [this.#registry],
-      collect() {
-        this.reset();
-        for (const { labels, value } of read().slice(0, MAX_SERIES)) this.set(labels, value);
+      collect: () => {
+        gauge.reset();
+        for (const { labels, value } of read().slice(0, MAX_SERIES)) gauge.set(labels, value);
       },
     });
   }

@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { CAUSES, type LaneState } from '../queue/index.js';
 import { Metrics } from './metrics.js';
-import { StoreFiguresReader, type LaneFigure, type StoreFigures } from './store-figures.js';
+import { StoreFiguresReader, type StoreFigures } from './store-figures.js';
 
 /** Counting looks at every lane, so scrapes that follow each other soon share one count. */
 const FRESH_MS = 15_000;
@@ -43,10 +43,10 @@ export class StoreMetrics implements OnModuleInit {
       ['kind', 'state'],
       () =>
         KINDS.flatMap((kind) =>
-          STATES.map((state) => ({
-            labels: { kind, state },
-            value: this.#lanes((lane) => lane.kind === kind && lane.state === state),
-          })),
+          STATES.flatMap((state) => {
+            const lanes = this.#current()?.lanes.filter((lane) => lane.kind === kind && lane.state === state);
+            return lanes ? [{ labels: { kind, state }, value: totalOf(lanes) }] : [];
+          }),
         ),
     );
     metrics.gauge('symphony_lanes_by_reason', 'Lanes by the reason of their last run.', ['reason'], () => {
@@ -62,7 +62,7 @@ export class StoreMetrics implements OnModuleInit {
     const { metrics } = this;
     metrics.gauge('workqueue_depth', 'Orders that are due and have not begun.', ['name'], () => {
       const due = this.#current()?.due;
-      return due ? [{ labels: QUEUE, value: due.reduce((sum, { count }) => sum + count, 0) }] : [];
+      return due ? [{ labels: QUEUE, value: totalOf(due) }] : [];
     });
     metrics.gauge('symphony_orders_due', 'Orders that are due and have not begun.', ['cause'], () =>
       this.#byCause('count'),
@@ -119,10 +119,6 @@ export class StoreMetrics implements OnModuleInit {
     }));
   }
 
-  #lanes(belongs: (lane: LaneFigure) => boolean): number {
-    return (this.#current()?.lanes ?? []).filter(belongs).reduce((sum, { count }) => sum + count, 0);
-  }
-
   #current(): StoreFigures | undefined {
     return performance.now() - this.#readAt < STALE_MS ? this.#figures : undefined;
   }
@@ -152,4 +148,8 @@ export class StoreMetrics implements OnModuleInit {
       this.#failing = true;
     }
   }
+}
+
+function totalOf(figures: readonly { count: number }[]): number {
+  return figures.reduce((sum, { count }) => sum + count, 0);
 }

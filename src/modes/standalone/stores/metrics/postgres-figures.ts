@@ -11,7 +11,7 @@ import type { Database } from '../../database/database.js';
 import { READY } from '../jobs/claims.js';
 import { LANE_STATE } from '../jobs/views.js';
 
-// One look at every lane, whose rows are narrow: 100,000 take some 50 ms. An index that served it would have to be kept by
+// One look at every lane, whose rows are narrow: 100,000 take less than 100 ms. An index that served it would have to be kept by
 // each claim and completion, for the sake of one scrape a minute.
 const LANES = {
   name: 'figures_lanes',
