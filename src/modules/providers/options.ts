@@ -1,4 +1,5 @@
 import type { DockerOptions } from './docker/index.js';
+import type { HttpOptions } from './http/index.js';
 import type { MockOptions } from './mock/index.js';
 import type { ScriptOptions } from './script/index.js';
 
@@ -7,6 +8,7 @@ export interface ProvidersOptions {
   script: ScriptOptions;
   mock?: MockOptions;
   docker?: DockerOptions;
+  http?: HttpOptions;
 }
 
 export const PROVIDERS_OPTIONS = Symbol('ProvidersOptions');

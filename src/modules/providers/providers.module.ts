@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger, Module, type DynamicModule, type OnModuleInit } from '@nestjs/common';
 import { dockerProvider } from './docker/index.js';
+import { httpProvider } from './http/index.js';
 import { mockProvider } from './mock/index.js';
 import { PROVIDERS_OPTIONS, type ProvidersOptions } from './options.js';
 import { killLeftovers } from './process/index.js';
@@ -8,12 +9,16 @@ import { defaultStagingRoot, scriptProvider } from './script/index.js';
 
 /** Before any work: ends the scripts that a former, killed engine left running. */
 @Injectable()
-class ScriptLeftovers implements OnModuleInit {
+export class ScriptLeftovers implements OnModuleInit {
   private readonly logger = new Logger(ScriptLeftovers.name);
 
   constructor(@Inject(PROVIDERS_OPTIONS) private readonly options: ProvidersOptions) {}
 
-  async onModuleInit(): Promise<void> {
+  onModuleInit(): Promise<void> {
+    return this.end();
+  }
+
+  async end(): Promise<void> {
     const { script } = this.options;
     const { killed, survived, problems } = await killLeftovers(script.stagingRoot ?? defaultStagingRoot());
     if (killed.length > 0) {
@@ -29,6 +34,7 @@ function makeRegistry(options: ProvidersOptions): ProviderRegistry {
   registry.register(scriptProvider(options.script));
   registry.register(mockProvider(options.mock));
   registry.register(dockerProvider(options.docker));
+  registry.register(httpProvider(options.http));
   return registry;
 }
 
@@ -43,7 +49,7 @@ export class ProvidersModule {
         { provide: ProviderRegistry, useFactory: makeRegistry, inject: [PROVIDERS_OPTIONS] },
         ScriptLeftovers,
       ],
-      exports: [ProviderRegistry],
+      exports: [ProviderRegistry, ScriptLeftovers],
     };
   }
 }
