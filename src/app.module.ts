@@ -49,6 +49,7 @@ export class AppModule {
         providers,
         solution,
         ReconcileModule.forRoot({ intervals: { interval, minInterval }, stepsAtOnce: targetConcurrency }, [
+          providers,
           solution,
         ]),
         QueueModule.forRoot({

@@ -7,7 +7,7 @@ import { killLeftovers } from './process/index.js';
 import { ProviderRegistry } from './registry.js';
 import { defaultStagingRoot, scriptProvider } from './script/index.js';
 
-/** Before any work: ends the scripts that a former, killed engine left running. */
+/** Ends the scripts that a killed engine left running on this machine: before any work, and before its lanes are taken over. */
 @Injectable()
 export class ScriptLeftovers implements OnModuleInit {
   private readonly logger = new Logger(ScriptLeftovers.name);

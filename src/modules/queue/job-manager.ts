@@ -45,7 +45,7 @@ export class JobManager implements OnApplicationBootstrap, BeforeApplicationShut
 
   constructor(
     private readonly store: JobStore,
-    handler: RunHandler,
+    private readonly handler: RunHandler,
     private readonly events: Events,
     @Inject(JOB_MANAGER_OPTIONS) private readonly options: JobManagerOptions,
   ) {
@@ -182,7 +182,9 @@ export class JobManager implements OnApplicationBootstrap, BeforeApplicationShut
 
   async #takeOver(): Promise<void> {
     try {
-      const lanes = await this.store.takeOver(abortGraceMs(this.options.leaseMs));
+      const lanes = await this.store.takeOver(abortGraceMs(this.options.leaseMs), () =>
+        this.handler.beforeTakeOver(),
+      );
       if (lanes === 0) return;
       this.events.emit('lanes.takenOver', { lanes });
       this.#log.warn({ msg: 'Lanes of a worker that is gone were taken over', lanes });

@@ -55,8 +55,12 @@ export abstract class JobStore {
   /** Frees lanes that the worker holds without running them: the answer to its claim was lost. They are due again at once. */
   abstract release(worker: string, fences: readonly Fence[]): Promise<void>;
   abstract complete(claim: Claim, outcome: RunOutcome): Promise<CompleteResult>;
-  /** Frees the lanes of workers whose lease ended more than the abort grace ago. @returns how many. */
-  abstract takeOver(graceMs: number): Promise<number>;
+  /**
+   * Frees the lanes of workers whose lease ended more than the abort grace ago.
+   * @param before awaited when there is such a worker, before any lane of it is freed
+   * @returns how many
+   */
+  abstract takeOver(graceMs: number, before?: () => Promise<void>): Promise<number>;
   /** Ends all workers but this one. Only where nobody else can have the store: on the embedded database. @returns how many lanes were freed. */
   abstract retireOthers(worker: string): Promise<number>;
   /** Ends a worker: its lanes are due again at once. */

@@ -11,4 +11,9 @@ export interface RunControl {
 /** Executes the runs of claimed lanes. Never rejects for what a user, provider or target did: that is an outcome. */
 export abstract class RunHandler {
   abstract run(claim: Claim, control: RunControl): Promise<RunOutcome>;
+
+  /** Ends what a worker that is gone may have left running on this machine, before its lanes can be claimed. */
+  beforeTakeOver(): Promise<void> {
+    return Promise.resolve();
+  }
 }

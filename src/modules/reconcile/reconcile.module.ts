@@ -1,6 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { IntervalDefaults } from '@symphony/model';
 import { Events } from '../events/index.js';
+import { ScriptLeftovers } from '../providers/index.js';
 import { JobStore, RunHandler } from '../queue/index.js';
 import { DesiredStateReader, ProviderCalls, RunPlanner, TargetHealth } from '../solution/index.js';
 import { InlineController } from './inline.controller.js';
@@ -46,6 +47,7 @@ export class ReconcileModule {
             health: TargetHealth,
             progress: ProgressStore,
             jobs: JobStore,
+            leftovers: ScriptLeftovers,
           ) =>
             new Reconciler({
               reader,
@@ -56,6 +58,7 @@ export class ReconcileModule {
               progress,
               jobs,
               intervals: options.intervals,
+              endLeftovers: () => leftovers.end(),
             }),
           inject: [
             DesiredStateReader,
@@ -65,6 +68,7 @@ export class ReconcileModule {
             TargetHealth,
             ProgressStore,
             JobStore,
+            ScriptLeftovers,
           ],
         },
       ],

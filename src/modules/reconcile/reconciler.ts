@@ -51,6 +51,8 @@ export interface ReconcilerParts {
   jobs: Pick<JobStore, 'order'>;
   intervals: IntervalDefaults;
   progressOptions?: Partial<ProgressOptions>;
+  /** Ends programs that a dead engine left running on this machine. */
+  endLeftovers?: () => Promise<void>;
 }
 
 const NOTHING_DONE: Execution = { outcomes: new Map(), steps: [] };
@@ -70,6 +72,10 @@ const NOTHING_TO_EVACUATE: Evacuation = { complete: true, retryAfterMs: undefine
 export class Reconciler extends RunHandler {
   constructor(private readonly parts: ReconcilerParts) {
     super();
+  }
+
+  override async beforeTakeOver(): Promise<void> {
+    await this.parts.endLeftovers?.();
   }
 
   override async run(claim: Claim, control: RunControl): Promise<RunOutcome> {

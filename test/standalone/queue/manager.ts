@@ -26,7 +26,10 @@ export function startManager(
   handle: Handle = () => outcomeOf(),
   options: Partial<JobManagerOptions> = {},
 ): JobManager {
-  const handler = { run: (claim: Claim, control: RunControl) => Promise.resolve(handle(claim, control)) };
+  const handler = {
+    run: (claim: Claim, control: RunControl) => Promise.resolve(handle(claim, control)),
+    beforeTakeOver: () => Promise.resolve(),
+  };
   const manager = new JobManager(store, handler, new Events(new EventEmitter2()), {
     ...DEFAULT_JOB_MANAGER_OPTIONS,
     log: quiet,

@@ -86,8 +86,8 @@ export class PostgresJobStore extends JobStore {
     }
   }
 
-  override takeOver(graceMs: number): Promise<number> {
-    return this.#workers.takeOver(graceMs);
+  override takeOver(graceMs: number, before?: () => Promise<void>): Promise<number> {
+    return this.#workers.takeOver(graceMs, before);
   }
 
   override retireOthers(worker: string): Promise<number> {

@@ -27,6 +27,10 @@ const BURY: Statement = {
     SELECT id FROM workers WHERE lease_until < now() - $1 * interval '1 ms' ORDER BY id FOR UPDATE SKIP LOCKED)
   RETURNING id`,
 };
+const DEAD: Statement = {
+  name: 'worker_dead',
+  text: `SELECT id FROM workers WHERE lease_until < now() - $1 * interval '1 ms' LIMIT 1`,
+};
 const BURY_OTHERS: Statement = {
   name: 'worker_bury_others',
   text: `DELETE FROM workers WHERE id <> $1 RETURNING id`,
@@ -90,7 +94,10 @@ export class Workers {
   }
 
   /** @returns how many lanes were freed */
-  takeOver(graceMs: number): Promise<number> {
+  async takeOver(graceMs: number, before?: () => Promise<void>): Promise<number> {
+    const dead = await this.database.query(DEAD, [graceMs]);
+    if (dead.length === 0) return 0;
+    await before?.();
     return this.#bury((tx) => tx.query<{ id: string }>(BURY, [graceMs]));
   }
 
