@@ -44,7 +44,8 @@ export class RunExecutor {
         this.log.error({ msg: 'A run ended in an error of the engine' }, error);
       })
       .finally(() => {
-        session.runs.delete(claim.fence.laneId);
+        // The next run of the lane may have begun already, before the answer to this one's completion came.
+        if (session.runs.get(claim.fence.laneId) === run) session.runs.delete(claim.fence.laneId);
         onEnd();
       });
   }
