@@ -163,6 +163,11 @@ export class ProviderCalls {
     const limit = this.registry.definition(site.binding.provider)?.concurrency ?? 1;
     const release = await this.#slots.acquire(uid, limit, [site.stop, site.cancel]);
     if (!release) throw turnedAway(site);
+    // A run that was stopped while its intent was being written, or its turn was awaited, makes no call any more.
+    if (site.stop.aborted) {
+      release();
+      throw turnedAway(site);
+    }
     begun();
     const deadline = new Deadline(site, this.#options.callTimeoutMs);
     const work = Promise.resolve().then(() =>
