@@ -38,6 +38,8 @@ export const REASONS = {
   DependencyFailed: 'Something this component depends on is not there yet.',
   OwnedByOther:
     'Something of that name exists and belongs to somebody else. Rename the component, or remove the other.',
+  Unhealthy:
+    'It is there as declared, but it does not work. Correct what its last words complain about; it is looked at again.',
   Superseded: 'A newer order came in; this run made way for it.',
   Interrupted: 'The engine stopped or lost its lease in mid-run. The run is repeated.',
   TargetInUse: 'Components are still deployed on the target. They are being removed first.',

@@ -1,4 +1,4 @@
-import { Module, type DynamicModule } from '@nestjs/common';
+import { Logger, Module, type DynamicModule } from '@nestjs/common';
 import type { IntervalDefaults } from '@symphony/model';
 import { Events } from '../events/index.js';
 import { ScriptLeftovers } from '../providers/index.js';
@@ -10,6 +10,7 @@ import { Ledger } from './ledger.js';
 import { ProgressStore } from './progress.js';
 import { Reconciler } from './reconciler.js';
 import { StepExecutor } from './step-executor.js';
+import { TargetWatcher } from './target-watcher.js';
 
 export interface ReconcileOptions {
   intervals: IntervalDefaults;
@@ -36,6 +37,14 @@ export class ReconcileModule {
               onStep: (step) => events.emit('step.finished', step),
             }),
           inject: [RunPlanner, ProviderCalls, Ledger, Events],
+        },
+        {
+          provide: TargetWatcher,
+          useFactory: (planner: RunPlanner, ledger: Ledger, jobs: JobStore) => {
+            const logger = new Logger(TargetWatcher.name);
+            return new TargetWatcher(planner, ledger, jobs, { log: (message) => logger.warn(message) });
+          },
+          inject: [RunPlanner, Ledger, JobStore],
         },
         {
           provide: RunHandler,

@@ -45,6 +45,7 @@ const TELLING: ReasonCode[] = [
   'ProviderUnknown',
   'ProviderDisabled',
   'ProviderConfigInvalid',
+  'Unhealthy',
   'ProviderFailed',
   'ProviderTimeout',
   'ObservationFailed',
@@ -96,14 +97,19 @@ export function reportOf(run: PlannedRun, execution: Execution): RunReport {
 }
 
 function keptReports(run: PlannedRun): ComponentReport[] {
-  return run.plan.kept.map((action) => ({
-    target: action.target,
-    component: action.component,
-    action: 'keep',
-    ok: action.reason.code === 'UpToDate',
-    reason: action.reason,
-    stateCode: StateCode.Untouched,
-  }));
+  return run.plan.kept.map((action) => {
+    const { target, component } = action;
+    const upToDate = action.reason.code === 'UpToDate';
+    const complaint = upToDate ? run.complaintOf(target, component) : undefined;
+    return {
+      target,
+      component,
+      action: 'keep',
+      ok: upToDate && complaint === undefined,
+      reason: complaint === undefined ? action.reason : reason('Unhealthy', complaint),
+      stateCode: complaint === undefined ? StateCode.Untouched : StateCode.InternalError,
+    };
+  });
 }
 
 function actedReports(execution: Execution): ComponentReport[] {

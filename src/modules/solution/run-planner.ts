@@ -17,7 +17,12 @@ import {
 } from '@symphony/model';
 import { ExpressionError } from '@symphony/expressions';
 import { plan, type ConstraintCheck } from '@symphony/planning';
-import { changedFields, type ComponentStep } from '@symphony/provider-kit';
+import {
+  changedFields,
+  type ComponentStep,
+  type ObservedComponent,
+  type TargetProvider,
+} from '@symphony/provider-kit';
 import type { UnhealthyTarget } from './desired-state.js';
 import { CallFailure, type CallSite, type ProviderCalls } from './provider-calls.js';
 import { RunValues } from './resolver.js';
@@ -66,6 +71,8 @@ export interface PlannedRun {
   /** Targets that could not be read, or are left alone, with the time until they are tried again. */
   troubled: Map<string, { reason: Reason; retryMs?: number }>;
   resolvedOf(target: string, component: string): ResolvedComponent | undefined;
+  /** What a target says of a component that is there and does not work; undefined when all is well or nobody can tell. */
+  complaintOf(target: string, component: string): string | undefined;
   entryOf(key: LedgerKey): LedgerEntry | undefined;
   /** The component as the solution declares it, expressions unresolved. */
   declared(component: string): ComponentSpec | undefined;
@@ -77,8 +84,19 @@ export interface PlannerOptions {
   targetsAtOnce: number;
 }
 
+/** A place that was just read, with the provider that read it. */
+export interface ObservedPlace {
+  site: Site;
+  call: CallSite;
+  provider: TargetProvider;
+  target: DeploymentTarget;
+}
+
 /** From what is declared and what is there to what is to be done. Reads, and changes nothing. */
 export class RunPlanner {
+  /** Told of each place that was read. Must not throw. */
+  onObserved: (place: ObservedPlace) => void = () => undefined;
+
   constructor(
     private readonly sources: ValueSources,
     private readonly calls: ProviderCalls,
@@ -135,6 +153,7 @@ export class RunPlanner {
       readable,
       troubled,
       resolvedOf,
+      complaintOf: complaintsOf(observations),
       entryOf: (key) => entries.get(ledgerKeyText(key)),
       declared: (component) => declared.get(component),
     };
@@ -217,7 +236,7 @@ export class RunPlanner {
     const references = referencesOf(site, look);
     try {
       const callSite = await this.site(site, look, request);
-      const rule = this.calls.provider(callSite.binding, callSite.config).rule;
+      const provider = this.calls.provider(callSite.binding, callSite.config);
       const components = await this.calls.get(callSite, {
         deployment: targets.wire(
           site,
@@ -229,7 +248,8 @@ export class RunPlanner {
         scope: site.scope,
         references,
       });
-      return { site, observation: { ...key, readable: true, components }, rule };
+      this.onObserved({ site, call: callSite, provider, target: targets.of(site) });
+      return { site, observation: { ...key, readable: true, components }, rule: provider.rule };
     } catch (error) {
       if (!(error instanceof CallFailure)) throw error;
       request.stop.throwIfAborted();
@@ -308,6 +328,17 @@ function differsBy(observed: readonly Observed[], deployment: Deployment) {
     );
     return rule ? changedFields(rule, seen, desired) : [];
   };
+}
+
+function complaintsOf(observed: readonly Observed[]): PlannedRun['complaintOf'] {
+  const complaints = new Map<string, string>();
+  for (const { site, observation } of observed) {
+    if (!observation.readable) continue;
+    for (const { name, health } of observation.components as ObservedComponent[]) {
+      if (health?.status === 'unhealthy') complaints.set(pairKey(site.targetName, name), health.message);
+    }
+  }
+  return (target, component) => complaints.get(pairKey(target, component));
 }
 
 function pairKey(target: string, component: string): string {

@@ -1,0 +1,158 @@
+import type { OnApplicationBootstrap, BeforeApplicationShutdown } from '@nestjs/common';
+import { hashOf, messageOf, type DeploymentOwner } from '@symphony/model';
+import type { TargetChange } from '@symphony/provider-kit';
+import type { JobStore, LaneOrder } from '../queue/index.js';
+import type { ObservedPlace, RunPlanner } from '../solution/index.js';
+import type { Ledger } from './ledger.js';
+
+export interface TargetWatcherOptions {
+  /** Changes within this time make one order. Milliseconds. */
+  gatherMs: number;
+  /** Orders for one owner come no faster than this, doubling while changes keep coming. */
+  minGapMs: number;
+  maxGapMs: number;
+  /** How often watches that nobody needs any more are ended. */
+  sweepMs: number;
+  log?: (message: string) => void;
+}
+
+const DEFAULTS: TargetWatcherOptions = { gatherMs: 100, minGapMs: 1_000, maxGapMs: 60_000, sweepMs: 60_000 };
+/** Owners on one target that a change of unknown extent wakes; the others have their periodic runs. */
+const MAX_OWNERS = 1_000;
+
+interface Watch {
+  targetUid: string;
+  targetName: string;
+  stop: AbortController;
+}
+
+interface Pace {
+  gapMs: number;
+  /** Of the last order, by the process's monotonic clock. */
+  orderedAt: number;
+}
+
+/**
+ * Listens to the targets that can tell what happens on them, and orders runs of those whose things are concerned: drift is
+ * healed without polling. A hint only: what is not heard is found by the next periodic run. A watch begins with the first run
+ * that reads a place in this process, and ends when nothing of ours is left on the target.
+ */
+export class TargetWatcher implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  readonly #watches = new Map<string, Watch>();
+  readonly #waiting = new Map<string, Set<string>>();
+  readonly #paces = new Map<string, Pace>();
+  readonly #options: TargetWatcherOptions;
+  #sweeper: NodeJS.Timeout | undefined;
+  #ended = false;
+
+  constructor(
+    private readonly planner: RunPlanner,
+    private readonly ledger: Ledger,
+    private readonly jobs: Pick<JobStore, 'order'>,
+    options: Partial<TargetWatcherOptions> = {},
+  ) {
+    this.#options = { ...DEFAULTS, ...options };
+  }
+
+  onApplicationBootstrap(): void {
+    this.planner.onObserved = (place) => this.#ensure(place);
+    this.#sweeper = setInterval(() => void this.#sweep(), this.#options.sweepMs);
+    this.#sweeper.unref();
+  }
+
+  beforeApplicationShutdown(): void {
+    this.#ended = true;
+    this.planner.onObserved = () => undefined;
+    clearInterval(this.#sweeper);
+    for (const watch of this.#watches.values()) watch.stop.abort();
+    this.#watches.clear();
+  }
+
+  #ensure({ site, call, provider, target }: ObservedPlace): void {
+    if (!provider.watch || this.#ended) return;
+    const key = JSON.stringify([site.targetUid, site.role, call.binding.provider, hashOf(call.config)]);
+    if (this.#watches.has(key)) return;
+    const stop = new AbortController();
+    this.#watches.set(key, { targetUid: site.targetUid, targetName: site.targetName, stop });
+    const onChange = (change: TargetChange): void => this.#changed(site.targetUid, site.targetName, change);
+    provider.watch({ target, role: site.role, signal: stop.signal }, onChange).catch((error: unknown) => {
+      this.#watches.delete(key);
+      if (!stop.signal.aborted) this.#say(`Target ${site.targetName} cannot be watched: ${messageOf(error)}`);
+    });
+  }
+
+  /** Gathers what happens at about the same time: one removal by hand is several events. */
+  #changed(targetUid: string, targetName: string, change: TargetChange): void {
+    if (this.#ended) return;
+    const owners = this.#waiting.get(targetUid);
+    const owner = change.ownerUid ?? '*';
+    if (owners) {
+      owners.add(owner);
+      return;
+    }
+    this.#waiting.set(targetUid, new Set([owner]));
+    const timer = setTimeout(() => {
+      const concerned = this.#waiting.get(targetUid) ?? new Set<string>();
+      this.#waiting.delete(targetUid);
+      void this.#order(targetUid, targetName, concerned);
+    }, this.#options.gatherMs);
+    timer.unref();
+  }
+
+  async #order(targetUid: string, targetName: string, uids: ReadonlySet<string>): Promise<void> {
+    try {
+      const { owners } = await this.ledger.ownersOn(targetUid, MAX_OWNERS);
+      const orders = owners
+        .filter((owner) => owner.kind !== 'Inline' && (uids.has('*') || uids.has(owner.uid)))
+        .map((owner) => this.#orderFor(owner, targetName));
+      if (orders.length > 0) await this.jobs.order(orders);
+    } catch (error) {
+      this.#say(
+        `A change on target ${targetName} made no order; the next periodic run finds it: ${messageOf(error)}`,
+      );
+    }
+  }
+
+  /** Something that keeps changing is looked at less and less often: its changes must not become a storm of runs. */
+  #orderFor(owner: DeploymentOwner, targetName: string): LaneOrder {
+    const { minGapMs, maxGapMs } = this.#options;
+    const now = performance.now();
+    const pace = this.#paces.get(owner.uid);
+    const quiet = !pace || now - pace.orderedAt > 2 * pace.gapMs;
+    const gapMs = quiet ? minGapMs : Math.min(maxGapMs, pace.gapMs * 2);
+    const at = quiet ? now : Math.max(now, pace.orderedAt + pace.gapMs);
+    this.#paces.set(owner.uid, { gapMs, orderedAt: at });
+    return {
+      kind: owner.kind === 'Target' ? 'Target' : 'Instance',
+      namespace: owner.namespace,
+      name: owner.name,
+      generation: 0,
+      action: 'update',
+      cause: 'retry',
+      actor: `watch of ${targetName}`,
+      delayMs: Math.round(at - now),
+    };
+  }
+
+  async #sweep(): Promise<void> {
+    const now = performance.now();
+    for (const [uid, pace] of this.#paces) {
+      if (now - pace.orderedAt > 2 * this.#options.maxGapMs) this.#paces.delete(uid);
+    }
+    for (const [key, watch] of this.#watches) {
+      try {
+        const { total } = await this.ledger.ownersOn(watch.targetUid, 1);
+        if (total > 0) continue;
+        watch.stop.abort();
+        this.#watches.delete(key);
+      } catch {
+        // The store is away; the next sweep looks again.
+        return;
+      }
+    }
+  }
+
+  #say(message: string): void {
+    this.#options.log?.(message);
+  }
+}
