@@ -4,6 +4,9 @@ import type { PortBinding } from './engine/types.js';
 /** Docker's port map: by port and protocol of the container, for example `80/tcp`. */
 export type PortMap = Record<string, PortBinding[]>;
 
+/** As the engine reports it. */
+type ReportedPorts = Readonly<Record<string, PortBinding[] | null>>;
+
 const FORMAT =
   'invalid container.ports format, expected Docker port map JSON such as {"80/tcp":[{"HostPort":"8080"}]}';
 
@@ -37,7 +40,7 @@ export function normalisedPorts(ports: PortMap): string {
 }
 
 /** Whether two containers with these ports can run at the same time. */
-export function portsClash(a: PortMap, b: PortMap): boolean {
+export function portsClash(a: ReportedPorts, b: ReportedPorts): boolean {
   const taken = new Set(Object.entries(a).flatMap(hostPorts));
   return Object.entries(b)
     .flatMap(hostPorts)
@@ -45,9 +48,9 @@ export function portsClash(a: PortMap, b: PortMap): boolean {
 }
 
 /** Ranges count as all of their ports; addresses are not told apart, since `0.0.0.0` covers them all. */
-function hostPorts([port, bindings]: [string, PortBinding[]]): string[] {
+function hostPorts([port, bindings]: [string, PortBinding[] | null]): string[] {
   const protocol = port.split('/')[1] ?? 'tcp';
-  return bindings.flatMap(({ HostPort = '' }) => {
+  return (bindings ?? []).flatMap(({ HostPort = '' }) => {
     const [first = 0, last = first] = HostPort.split('-').map(Number);
     if (first === 0) return [];
     return Array.from({ length: last - first + 1 }, (_, index) => `${first + index}/${protocol}`);

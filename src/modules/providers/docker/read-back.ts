@@ -59,11 +59,8 @@ function volumes({ HostConfig: host }: ContainerInspect): string | undefined {
   );
 }
 
-/** The one it started in, and all that it takes part in; those without a network of their own report its mode. */
-function networks({ HostConfig: host, NetworkSettings: settings }: ContainerInspect): string[] {
-  const mode = host?.NetworkMode ?? 'default';
-  const joined = Object.keys(settings?.Networks ?? {});
-  return joined.length > 0 ? joined : [mode];
+function networks({ NetworkSettings: settings }: ContainerInspect): string[] {
+  return Object.keys(settings?.Networks ?? {});
 }
 
 /** Labels of the image are not ours to compare. */

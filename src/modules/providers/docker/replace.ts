@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { ComponentResultSpec } from '@symphony/model';
 import { EngineError } from './engine/connection.js';
 import type { Inspected } from './engine/engine.js';
-import { portsClash, type PortMap } from './ports.js';
+import { portsClash } from './ports.js';
 import { create, removeAll, start, updated, type Wanted, type Work } from './work.js';
 
 /**
@@ -71,13 +71,13 @@ function discard({ engine, doings, call }: Work, id: string): Promise<void> {
 }
 
 function canRunTogether({ declared }: Wanted, { container }: Inspected): boolean {
-  const { HostConfig: host = {}, State: state } = container;
+  const { HostConfig: host = {}, State: state, NetworkSettings: settings } = container;
   const sharing = new Set((host.Mounts ?? []).map(({ Source }) => Source));
   return (
     state?.Status === 'running' &&
     host.NetworkMode !== 'host' &&
     !declared.networks.includes('host') &&
-    !portsClash((host.PortBindings ?? {}) as PortMap, declared.ports) &&
+    !portsClash({ ...host.PortBindings, ...settings?.Ports }, declared.ports) &&
     !declared.mounts.some(({ Source }) => sharing.has(Source))
   );
 }

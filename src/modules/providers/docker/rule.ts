@@ -42,7 +42,7 @@ export function dockerRule(allow: Allowances): ValidationRule {
       ],
       changeDetection: [
         compared('container.image', (value) => normalisedImage(textForm(value))),
-        { name: 'container.name', skipIfMissing: true },
+        { name: 'container.name' },
         compared('container.ports', (value) => normalisedPorts(parsePorts(value))),
         { name: 'container.resources', same: (before, after) => sameResources(before, after) },
         ifDeclared(compared('container.commands', (value) => JSON.stringify(texts(value)))),

@@ -1,4 +1,4 @@
-import { request, type Agent, type Dispatcher } from 'undici';
+import { request, type Agent } from 'undici';
 import { messageOf } from '@symphony/model';
 import { abortError } from '@symphony/provider-kit';
 import { AddressRefused } from './guard.js';
@@ -60,7 +60,7 @@ async function sendOnce(
   const work = async (): Promise<HttpAnswer & { location: string | undefined }> => {
     const answer = await request(url, {
       dispatcher: agent,
-      method: method as Dispatcher.HttpMethod,
+      method,
       headers,
       body: body ?? null,
       signal,

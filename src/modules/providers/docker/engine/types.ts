@@ -48,7 +48,11 @@ export interface ContainerInspect {
     StopTimeout?: number | null;
     Tty?: boolean;
   };
-  NetworkSettings?: { Networks?: Record<string, unknown> | null };
+  NetworkSettings?: {
+    Networks?: Record<string, unknown> | null;
+    /** With the ports that the engine chose. */
+    Ports?: Record<string, PortBinding[] | null> | null;
+  };
 }
 
 /** One item of `GET /containers/json`. */
