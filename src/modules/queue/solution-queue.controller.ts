@@ -11,7 +11,7 @@ const OBJECT_TYPES = ['instance', 'target', 'deployment'] as const;
 /** Symphony's text, spelling included: clients compare it. */
 const ACCEPTED = { result: '200 - instance reconcilation job accepted' };
 
-const META_HEADER = 'coa_meta_header';
+const META_HEADER = 'COA_META_HEADER';
 const TEXT = { type: 'string' };
 const INSTANCE = {
   name: 'instance',

@@ -1,16 +1,4 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  Headers,
-  HttpCode,
-  Param,
-  Post,
-  Query,
-  Req,
-  Res,
-} from '@nestjs/common';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiHeader, ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { InvalidInputError, isPlainObject, type ComponentSpec, type SummarySpec } from '@symphony/model';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -19,9 +7,9 @@ import { InlineService } from './inline.service.js';
 
 const NAMESPACE = { name: 'namespace', required: false };
 const BODY = { description: "Symphony's DeploymentSpec", schema: { type: 'object' } };
-const META_HEADER = 'coa_meta_header';
+const META_HEADER = 'COA_META_HEADER';
 const META = {
-  name: 'COA_META_HEADER',
+  name: META_HEADER,
   required: false,
   description: 'JSON; `{"active-target": "t"}` limits the run to one target',
 };
@@ -34,10 +22,9 @@ const FAILED = { status: 500, description: 'The SummarySpec of a run that did no
 export class InlineController {
   constructor(private readonly inline: InlineService) {}
 
-  @Post(['reconcile', 'reconcile/:delete'])
+  @Post('reconcile')
   @HttpCode(200)
   @ApiOperation({ summary: 'Reconciles a posted deployment and waits for the outcome' })
-  @ApiParam({ name: 'delete', required: false, description: 'Accepted and ignored; use the query' })
   @ApiQuery(NAMESPACE)
   @ApiQuery({ name: 'delete', required: false, description: '`true`: remove what was deployed' })
   @ApiHeader(META)
@@ -51,7 +38,27 @@ export class InlineController {
     @Query('namespace') namespace?: string,
     @Query('delete') remove?: string,
     @Headers(META_HEADER) meta?: string,
-    @Param('delete') _delete?: string,
+  ): Promise<SummarySpec> {
+    return this.#run(request, reply, body, namespace, remove === 'true', meta);
+  }
+
+  @Post('reconcile/:delete')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'The same: Symphony takes a last segment and ignores it' })
+  @ApiParam({ name: 'delete', description: 'Ignored; use the query' })
+  @ApiQuery(NAMESPACE)
+  @ApiQuery({ name: 'delete', required: false, description: '`true`: remove what was deployed' })
+  @ApiHeader(META)
+  @ApiBody(BODY)
+  @ApiResponse(DONE)
+  @ApiResponse(FAILED)
+  reconcileWithSegment(
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @Body() body: unknown,
+    @Query('namespace') namespace?: string,
+    @Query('delete') remove?: string,
+    @Headers(META_HEADER) meta?: string,
   ): Promise<SummarySpec> {
     return this.#run(request, reply, body, namespace, remove === 'true', meta);
   }
