@@ -1,4 +1,3 @@
-import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { type DynamicModule, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -6,6 +5,9 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { HealthModule } from '../../src/modules/health/index.js';
 import { configureHttp, createHttpAdapter, setupOpenApi } from '../../src/modules/http/index.js';
 import { createLogger, NestLogger } from '../../src/modules/logging/index.js';
+import { type RawAnswer, sendRaw } from './raw-http.js';
+
+export type { RawAnswer } from './raw-http.js';
 
 export interface EdgeApp {
   app: NestFastifyApplication;
@@ -16,16 +18,6 @@ export interface EdgeApp {
   send(request: string | Buffer): Promise<RawAnswer>;
   close(): Promise<void>;
 }
-
-export interface RawAnswer {
-  status: number;
-  headers: Record<string, string>;
-  body: string;
-  /** The body as JSON. */
-  json<T = Record<string, unknown>>(): T;
-}
-
-const ANSWER_DEADLINE_MS = 30_000;
 
 @Module({})
 class TestModule {
@@ -54,59 +46,4 @@ export async function startEdgeApp(
   await app.listen(0, '127.0.0.1');
   const { port } = app.getHttpServer().address() as AddressInfo;
   return { app, port, log, send: (request) => sendRaw(port, request), close: () => app.close() };
-}
-
-/**
- * Sends raw bytes and reads one answer: up to its Content-Length, or to the end of the connection. The request should not
- * ask to keep the connection.
- */
-function sendRaw(port: number, request: string | Buffer): Promise<RawAnswer> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1');
-    const chunks: Buffer[] = [];
-    socket.setTimeout(ANSWER_DEADLINE_MS, () => socket.destroy(new Error('no answer in time')));
-    socket.on('error', (error) => {
-      const answer = parseAnswer(Buffer.concat(chunks));
-      if (answer) resolve(answer);
-      else reject(error);
-    });
-    socket.on('data', (chunk) => {
-      chunks.push(chunk);
-      const answer = parseAnswer(Buffer.concat(chunks));
-      if (answer?.whole) socket.destroy();
-      if (answer?.whole) resolve(answer);
-    });
-    socket.on('close', () => {
-      const answer = parseAnswer(Buffer.concat(chunks));
-      if (answer) resolve(answer);
-      else
-        reject(
-          new Error(
-            `the connection ended without an answer: ${Buffer.concat(chunks).toString().slice(0, 200)}`,
-          ),
-        );
-    });
-    socket.write(request);
-  });
-}
-
-function parseAnswer(bytes: Buffer): (RawAnswer & { whole: boolean }) | undefined {
-  const end = bytes.indexOf('\r\n\r\n');
-  if (end === -1) return undefined;
-  const [first = '', ...lines] = bytes.subarray(0, end).toString('latin1').split('\r\n');
-  const status = Number(first.split(' ')[1]);
-  if (status === 100) return parseAnswer(bytes.subarray(end + 4));
-  const headers: Record<string, string> = {};
-  for (const line of lines)
-    headers[line.slice(0, line.indexOf(':')).toLowerCase()] = line.slice(line.indexOf(':') + 1).trim();
-  const body = bytes.subarray(end + 4);
-  const length = headers['content-length'];
-  const text = body.toString('utf8');
-  return {
-    status,
-    headers,
-    body: text,
-    whole: length !== undefined && body.length >= Number(length),
-    json: <T>() => JSON.parse(text) as T,
-  };
 }
