@@ -137,6 +137,31 @@ class HttpConfig {
   @Min(1024, whole(1024, 67_108_864))
   @Max(67_108_864, whole(1024, 67_108_864))
   bodyLimitBytes = 4_194_304;
+
+  @IsArray(text('a list of host names'))
+  @ArrayMaxSize(100, text('a list of at most 100 host names'))
+  @Matches(/^([0-9A-Za-z_.-]{1,255}|\[?[0-9A-Fa-f:.]{2,45}\]?)$/, {
+    each: true,
+    message: 'must be a list of host names without ports',
+  })
+  allowedHosts: string[] = [];
+
+  @IsArray(text('a list of origins'))
+  @ArrayMaxSize(100, text('a list of at most 100 origins'))
+  @Matches(/^https?:\/\/[^\s/?#*@A-Z]{1,255}$/, {
+    each: true,
+    message: 'must be a list of origins such as https://portal.example.org, in lower case and without a path',
+  })
+  corsOrigins: string[] = [];
+
+  /** Absolute; both of the two or neither. */
+  @IsOptional()
+  @IsString(text('the path of a file'))
+  tlsCert?: string;
+
+  @IsOptional()
+  @IsString(text('the path of a file'))
+  tlsKey?: string;
 }
 
 class MetricsConfig {

@@ -1,5 +1,5 @@
 /** How the text of a flag or an environment variable becomes a value, and what a file may hold for it. */
-type KeyType = 'text' | 'integer' | 'boolean' | 'duration' | 'list' | 'path' | 'users';
+type KeyType = 'text' | 'integer' | 'boolean' | 'duration' | 'list' | 'path' | 'paths' | 'users';
 
 /** One configuration key: everything that the flags, the environment, the file and the documentation say of it. */
 export interface ConfigKey {
@@ -113,7 +113,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: [],
     secret: 'all',
     description:
-      'More users, in a file only: a list of `name`, `roles` (administrator, operator, reader) and either `passwordHash` (argon2id) or `passwordFile`.',
+      'More users, in a file only: a list of `name`, `roles` (administrator, reader, solution-creator, target-manager, operator) and either `passwordHash` (argon2id) or `passwordFile`.',
   },
   named('queue.concurrency', {
     type: 'integer',
@@ -170,7 +170,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     description: 'How many runs of one object are kept in the history.',
   }),
   named('providers.script.allowedFolders', {
-    type: 'list',
+    type: 'paths',
     placeholder: 'folder,...',
     default: [],
     description:
@@ -194,6 +194,37 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: 4 * 1024 * 1024,
     description: 'The largest request body that is read.',
   }),
+  named('http.allowedHosts', {
+    type: 'list',
+    placeholder: 'name,...',
+    default: [],
+    description:
+      'On loopback: further host names, without ports, by which the engine may be called; others are refused, since a web page could use them.',
+  }),
+  named('http.corsOrigins', {
+    type: 'list',
+    placeholder: 'origin,...',
+    default: [],
+    description:
+      'Origins such as `https://portal.example.org` whose web pages may call the engine; with none no page of another origin may.',
+  }),
+  {
+    key: 'http.tlsCert',
+    flag: 'tls-cert',
+    env: 'SYMPHONY_TLS_CERT',
+    type: 'path',
+    placeholder: 'file',
+    description:
+      'The certificate to serve TLS with, in PEM form, its issuers behind it; needs `http.tlsKey`.',
+  },
+  {
+    key: 'http.tlsKey',
+    flag: 'tls-key',
+    env: 'SYMPHONY_TLS_KEY',
+    type: 'path',
+    placeholder: 'file',
+    description: 'The private key of `http.tlsCert`, in PEM form without a passphrase.',
+  },
   named('metrics.public', {
     type: 'boolean',
     placeholder: 'true|false',

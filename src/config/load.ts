@@ -100,20 +100,27 @@ function coerce(row: ConfigKey, value: unknown, base: string, sourceName: string
       if (typeof value === 'string') return parseDuration(value) ?? value;
       // 0 is the one duration without a unit; any other number leaves open which one is meant.
       return value === 0 ? 0 : JSON.stringify(value);
-    case 'list': {
-      const items = typeof value === 'string' ? value.split(',').map((item) => item.trim()) : value;
-      if (!Array.isArray(items)) return items;
-      return items.map((item: unknown) =>
-        typeof item === 'string' && item !== '' ? resolve(base, item) : item,
-      );
+    case 'list':
+      return listOf(value);
+    case 'paths': {
+      const items = listOf(value);
+      return Array.isArray(items) ? items.map((item: unknown) => absolute(base, item)) : items;
     }
     case 'users':
       return readUserList(value, sourceName, base);
     case 'path':
-      return typeof value === 'string' && value !== '' ? resolve(base, value) : value;
+      return absolute(base, value);
     default:
       return typeof value === 'string' && row.aliases ? (row.aliases[value.toLowerCase()] ?? value) : value;
   }
+}
+
+function listOf(value: unknown): unknown {
+  return typeof value === 'string' ? value.split(',').map((item) => item.trim()) : value;
+}
+
+function absolute(base: string, path: unknown): unknown {
+  return typeof path === 'string' && path !== '' ? resolve(base, path) : path;
 }
 
 function setPath(config: AppConfig, path: string, value: unknown): void {
@@ -130,6 +137,15 @@ function refuseWrongValues(config: AppConfig, sources: ReadonlyMap<string, Sourc
     const source = sources.get(path)?.name ?? path;
     const shown = row?.secret ? 'is not valid' : `is ${JSON.stringify(value)}`;
     throw new ConfigError(capital(`${source} ${shown}: it ${message}.`));
+  }
+  const { tlsCert, tlsKey } = config.http;
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    const [given, missing] = tlsCert === undefined ? ['tlsKey', 'tls-cert'] : ['tlsCert', 'tls-key'];
+    throw new ConfigError(
+      capital(
+        `${sources.get(`http.${given}`)?.name} needs its other half: set --${missing} as well, or neither.`,
+      ),
+    );
   }
   const { interval, minInterval } = config.reconcile;
   if (interval !== 0 && interval < minInterval) {

@@ -3,7 +3,12 @@ import { type DynamicModule, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { HealthModule } from '../../src/modules/health/index.js';
-import { configureHttp, createHttpAdapter, setupOpenApi } from '../../src/modules/http/index.js';
+import {
+  configureHttp,
+  createHttpAdapter,
+  type HttpEdgeOptions,
+  setupOpenApi,
+} from '../../src/modules/http/index.js';
 import { createLogger, NestLogger } from '../../src/modules/logging/index.js';
 import { type RawAnswer, sendRaw } from './raw-http.js';
 
@@ -29,7 +34,7 @@ class TestModule {
 /** The HTTP edge with these controllers behind it and nothing else, on a free port of loopback. */
 export async function startEdgeApp(
   controllers: Type[],
-  options: { bodyLimitBytes?: number } = {},
+  options: Partial<HttpEdgeOptions> = {},
 ): Promise<EdgeApp> {
   const log: Record<string, unknown>[] = [];
   const logger = createLogger({
@@ -38,7 +43,7 @@ export async function startEdgeApp(
   });
   const app = await NestFactory.create<NestFastifyApplication>(
     TestModule.with(controllers),
-    createHttpAdapter({ bodyLimitBytes: options.bodyLimitBytes ?? 4 * 1024 * 1024, logger }),
+    createHttpAdapter({ bodyLimitBytes: 4 * 1024 * 1024, logger, ...options }),
     { bodyParser: false, abortOnError: false, logger: new NestLogger(logger) },
   );
   await configureHttp(app);

@@ -6,11 +6,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { correlationIdOf, traceIdOf, withLogContext } from '../logging/index.js';
 import { ActiveRequests } from './active-requests.js';
+import { AllowedHosts } from './allowed-hosts.js';
 import { installBodyParser } from './body/body-parser.js';
 import { answerClientError } from './client-error.js';
+import { Cors } from './cors.js';
 import { sendProblem, toProblem } from './problem-details.js';
 import { badUrl, checkRequest, parseQuery, pathOf } from './request-checks.js';
 import { RouteTable } from './route-table.js';
+import type { TlsIdentity } from './tls.js';
 
 /** From the first byte to the last of a request; answers may take as long as they need. */
 const REQUEST_TIMEOUT_MS = 60_000;
@@ -20,14 +23,27 @@ const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** How long an ending process waits for answers that are under way. */
 const CLOSE_GRACE_MS = 5_000;
 
-interface HttpEdgeOptions {
+export interface HttpEdgeOptions {
   /** The largest body that is read. */
   bodyLimitBytes: number;
+  /** Host names, beside those of loopback, by which it may be called; undefined where any will do. */
+  allowedHosts?: readonly string[];
+  /** Origins whose pages may call. Default: none but our own. */
+  corsOrigins?: readonly string[];
+  /** Served over TLS with this. */
+  tls?: TlsIdentity;
   logger: Logger;
 }
 
 /** Nest on Fastify with our rules of the edge: paths, bodies, errors, time limits, one log line a request. */
-export function createHttpAdapter({ bodyLimitBytes, logger }: HttpEdgeOptions): FastifyAdapter {
+export function createHttpAdapter(options: HttpEdgeOptions): FastifyAdapter {
+  const { bodyLimitBytes, tls } = options;
+  const server = {
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    connectionsCheckingInterval: 5_000,
+    // Node's own refusal has no body; checkRequest has one.
+    requireHostHeader: false,
+  };
   const adapter = new FastifyAdapter({
     logger: false,
     bodyLimit: bodyLimitBytes,
@@ -38,12 +54,9 @@ export function createHttpAdapter({ bodyLimitBytes, logger }: HttpEdgeOptions): 
     // Ours answers with problem details.
     return503OnClosing: false,
     genReqId: () => randomUUID(),
-    http: {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      connectionsCheckingInterval: 5_000,
-      // Node's own refusal has no body; checkRequest has one.
-      requireHostHeader: false,
-    },
+    ...(tls
+      ? { https: { ...server, cert: tls.cert, key: tls.key, handshakeTimeout: HEADERS_TIMEOUT_MS } }
+      : { http: server }),
     routerOptions: {
       ignoreTrailingSlash: true,
       ignoreDuplicateSlashes: true,
@@ -55,11 +68,14 @@ export function createHttpAdapter({ bodyLimitBytes, logger }: HttpEdgeOptions): 
       sendProblem(reply, toProblem(badUrl('The path holds an escape that is no UTF-8 text.'), request.id)),
     clientErrorHandler: answerClientError,
   });
-  installEdge(adapter.getInstance(), bodyLimitBytes, logger);
+  installEdge(adapter.getInstance(), options);
   return adapter;
 }
 
-function installEdge(fastify: FastifyInstance, bodyLimitBytes: number, logger: Logger): void {
+function installEdge(fastify: FastifyInstance, options: HttpEdgeOptions): void {
+  const { bodyLimitBytes, corsOrigins = [], logger } = options;
+  const hosts = options.allowedHosts && new AllowedHosts(options.allowedHosts, corsOrigins);
+  const cors = new Cors(corsOrigins);
   const routes = new RouteTable(fastify);
   const active = new ActiveRequests();
   let ending = false;
@@ -82,6 +98,8 @@ function installEdge(fastify: FastifyInstance, bodyLimitBytes: number, logger: L
       if (ending)
         throw new UnavailableError('The engine is ending: try again soon, or another replica now.', 'Ending');
       checkRequest(request);
+      hosts?.check(request);
+      if (cors.apply(request, reply, () => routes.methodsOf(pathOf(request.raw.url ?? '')))) return;
       if (request.is404 && answerUnrouted(request, reply, routes)) return;
       done();
     } catch (error) {
