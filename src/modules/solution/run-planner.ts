@@ -2,7 +2,9 @@ import {
   instanceNameOf,
   ledgerKeyText,
   reason,
+  retryOf,
   UnavailableError,
+  UnprocessableError,
   type Assignment,
   type BindingSpec,
   type ComponentSpec,
@@ -170,8 +172,7 @@ export class RunPlanner {
     const observed = await this.#observe({ request, deployment, values, targets, resolvedOf }, new Map());
     const found = new Map<string, ComponentSpec>();
     for (const { observation } of observed) {
-      if (!observation.readable)
-        throw new UnavailableError(observation.reason.message, observation.reason.code);
+      if (!observation.readable) throw unreadable(observation.reason);
       for (const component of observation.components)
         if (!found.has(component.name)) found.set(component.name, component);
     }
@@ -314,6 +315,13 @@ function referencesOf(site: Site, { request: { ledger }, deployment, resolvedOf 
       !names.has(entry.component),
   );
   return [...wanted, ...gone.map((entry): ComponentStep => ({ action: 'delete', component: entry.applied }))];
+}
+
+/** What another deployment, or a value that it names, would mend is the caller's to mend; the rest may pass. */
+function unreadable({ code, message }: Reason): Error {
+  return code === 'ExpressionFailed' || retryOf(code) === 'wait-for-change'
+    ? new UnprocessableError(message, code)
+    : new UnavailableError(message, code);
 }
 
 /** Compares by the change rule of the provider that answered. */
