@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { problem, rawProblemResponse, type ProblemDetails } from './problem-details.js';
 
@@ -12,6 +12,12 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
     return;
   }
   socket.end(rawProblemResponse(describe(error.code)), () => socket.destroy());
+}
+
+/** Answers `Expect:` with anything but `100-continue`. The body is not read, so the connection ends. */
+export function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
+  const detail = 'The only expectation that can be met is 100-continue.';
+  response.socket?.end(rawProblemResponse(problem(417, 'ExpectationFailed', detail, randomUUID())));
 }
 
 function describe(code: string | undefined): ProblemDetails {

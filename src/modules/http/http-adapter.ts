@@ -8,7 +8,7 @@ import { correlationIdOf, traceIdOf, withLogContext } from '../logging/index.js'
 import { ActiveRequests } from './active-requests.js';
 import { AllowedHosts } from './allowed-hosts.js';
 import { installBodyParser } from './body/body-parser.js';
-import { answerClientError } from './client-error.js';
+import { answerClientError, refuseExpectation } from './client-error.js';
 import { Cors } from './cors.js';
 import { sendProblem, toProblem } from './problem-details.js';
 import { badUrl, checkRequest, parseQuery, pathOf } from './request-checks.js';
@@ -69,6 +69,8 @@ export function createHttpAdapter(options: HttpEdgeOptions): FastifyAdapter {
     clientErrorHandler: answerClientError,
   });
   installEdge(adapter.getInstance(), options);
+  // Node's own refusal has no body.
+  adapter.getInstance().server.on('checkExpectation', refuseExpectation);
   return adapter;
 }
 
