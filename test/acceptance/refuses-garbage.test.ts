@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { mockTopology } from '../support/engine.js';
 import { EngineProcess } from '../support/engine-process.js';
