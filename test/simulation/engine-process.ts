@@ -68,7 +68,6 @@ export class EngineProcess implements Owner {
       ledger,
       health,
       progress: new SimulatedProgress(context),
-      jobs: this.jobs,
       intervals: { interval: INTERVAL_MS, minInterval: 1_000 },
     });
     const quiet = (): void => undefined;

@@ -12,8 +12,6 @@ export interface StoreFaults {
   hangs: number;
   /** Takes up to a few seconds. */
   slow: number;
-  /** The calling process dies right before or after it is done. */
-  crash: number;
 }
 
 export interface WakeFaults {
@@ -22,8 +20,11 @@ export interface WakeFaults {
   late: number;
 }
 
-export const NO_STORE_FAULTS: StoreFaults = { refused: 0, lostReply: 0, hangs: 0, slow: 0, crash: 0 };
+export const NO_STORE_FAULTS: StoreFaults = { refused: 0, lostReply: 0, hangs: 0, slow: 0 };
 export const NO_WAKE_FAULTS: WakeFaults = { lost: 0, repeated: 0, late: 0 };
+
+/** Told of each moment at which the fate of a process matters; may kill it or let it stand still. */
+export type Disturb = (owner: Owner, when: string) => void;
 
 type Answer<T> = { value: T } | { error: unknown };
 
@@ -35,7 +36,7 @@ export class Network {
   constructor(
     private readonly time: VirtualTime,
     private readonly random: Random,
-    private readonly crash: (owner: Owner, why: string) => void,
+    private readonly disturb: Disturb,
   ) {}
 
   /** One call to the database: a way there, one transaction, a way back; each of them can fail. */
@@ -45,34 +46,27 @@ export class Network {
       // What a dead process still does in this instant goes nowhere.
       if (!owner.alive) return;
       const answer = (after: number, reply: Answer<T>): Happening =>
-        this.time.after(
-          after,
-          () => ('error' in reply ? reject(reply.error as Error) : resolve(reply.value)),
-          owner,
-        );
+        this.time.after(after, () => ('error' in reply ? reject(reply.error) : resolve(reply.value)), owner);
       const slow = random.chance(faults.slow);
       const leg = (): number => (slow ? random.between(50, 4_000) : random.delay(0.2, 8));
       if (random.chance(faults.refused)) {
         answer(leg(), { error: gone() });
         return;
       }
-      if (random.chance(faults.crash)) {
-        this.crash(owner, `before ${what}`);
-        return;
-      }
+      this.disturb(owner, `before ${what}`);
+      if (!owner.alive) return;
       const hangs = random.chance(faults.hangs);
       if (hangs && random.chance(0.5)) {
         answer(random.between(5_000, 30_000), { error: gone() });
         return;
       }
       const lost = random.chance(faults.lostReply);
-      const crashes = random.chance(faults.crash);
       this.time.after(
         leg(),
         () => {
           const reply = attempt(transaction);
-          if (crashes) this.crash(owner, `after ${what}`);
-          else if (hangs) answer(random.between(5_000, 30_000), { error: gone() });
+          this.disturb(owner, `after ${what}`);
+          if (hangs) answer(random.between(5_000, 30_000), { error: gone() });
           else answer(leg(), lost ? { error: gone() } : reply);
         },
         undefined,

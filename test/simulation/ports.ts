@@ -35,9 +35,9 @@ export interface PortContext {
   network: Network;
   tables: Tables;
   checker: Checker;
-  trace(text: string): void;
+  trace: (text: string) => void;
   /** Called after a commit that made work. */
-  wake(hint: WakeHint): void;
+  wake: (hint: WakeHint) => void;
 }
 
 abstract class NotSimulated extends JobStore {
@@ -175,11 +175,14 @@ export class SimulatedLedger extends Ledger {
     return this.#fenced('ledger.begin', fence, () => this.context.tables.begin(entries));
   }
 
-  override settle(fence: Fence, ownerUid: string, outcomes: readonly LedgerOutcome[]): Promise<void> {
-    if (outcomes.length === 0) return Promise.resolve();
-    return this.#fenced('ledger.settle', fence, () =>
-      this.context.checker.forgotten(this.context.tables.settle(ownerUid, outcomes)),
-    );
+  override async settle(fence: Fence, ownerUid: string, outcomes: readonly LedgerOutcome[]): Promise<void> {
+    if (outcomes.length === 0) return;
+    const orders = await this.#fenced('ledger.settle', fence, () => {
+      const { gone, orders } = this.context.tables.settle(ownerUid, outcomes);
+      this.context.checker.forgotten(gone);
+      return orders;
+    });
+    if (orders.length > 0) this.context.wake({ lanes: orders, fanOuts: false });
   }
 
   /** Refuses what the fence does not allow. */
@@ -187,12 +190,12 @@ export class SimulatedLedger extends Ledger {
     this.context.tables.lanes.assertFence(fence);
   }
 
-  #fenced(what: string, fence: Fence, write: () => void): Promise<void> {
+  #fenced<T>(what: string, fence: Fence, write: () => T): Promise<T> {
     const { network, owner, tables, checker } = this.context;
     return network.call(owner, what, () => {
       this.assertFence(fence);
       checker.written(what, fence, tables.lanes.holds(fence));
-      write();
+      return write();
     });
   }
 }

@@ -43,7 +43,7 @@ class SimulatedProvider implements TargetProvider {
       if (world.random.chance(mood.fails)) throw failed();
       return call.references.flatMap(({ component }) => {
         const found = world.find(call.target.uid, this.place, call.owner.uid, component.name);
-        return found && !forgets ? [{ ...structuredClone(found), name: component.name }] : [];
+        return found && !forgets ? [structuredClone(found)] : [];
       });
     });
   }
@@ -100,7 +100,7 @@ class SimulatedProvider implements TargetProvider {
           const result = arrive();
           answer = () => resolve(result);
         } catch (error) {
-          answer = () => reject(error as Error);
+          answer = () => reject(error);
         }
       };
       // A request on its way does not die with its sender.
@@ -110,6 +110,7 @@ class SimulatedProvider implements TargetProvider {
           arrived = true;
           if (hangs && random.chance(0.5)) return;
           there();
+          this.world.disturb(owner, 'when its request arrives');
           if (hangs) return;
           time.after(slow ? random.between(500, 8_000) : random.delay(1, 60), () => end(answer), owner);
         },

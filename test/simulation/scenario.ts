@@ -107,7 +107,9 @@ export class Users {
 
   #inactive(name: string): WriteEffects {
     const object = this.tables.object({ kind: 'Instance', namespace: NAMESPACE, name });
-    return object ? this.#put('Instance', name, { ...object.spec, activeState: 'inactive' }) : nothing();
+    return object
+      ? this.#put('Instance', name, Object.assign({}, object.spec, { activeState: 'inactive' }))
+      : nothing();
   }
 
   #component(name: string): ComponentSpec {

@@ -54,21 +54,27 @@ class Simulation {
   readonly time = new VirtualTime();
   readonly checker: Checker;
   readonly #random: Random;
+  readonly #fate: Random;
   readonly #tables: Tables;
   readonly #world: World;
   readonly #network: Network;
   readonly #users: Users;
   readonly #processes: EngineProcess[] = [];
   readonly #counts = { crashes: 0, pauses: 0, writes: 0 };
+  /** Per moment at which it matters. */
+  #crashRate = 0;
+  #stallRate = 0;
+  #jumpedAt = -Infinity;
   #healed = false;
 
   constructor(private readonly options: SimulationOptions) {
     const { time } = this;
     this.#random = new Random(options.seed);
+    this.#fate = this.#fork();
     this.#tables = new Tables(time, this.#fork());
-    this.#world = new World(time, this.#fork());
+    this.#world = new World(time, this.#fork(), this.#disturb);
     this.checker = new Checker(time, this.#tables, this.#world, this.#trace);
-    this.#network = new Network(time, this.#fork(), (owner, why) => this.#kill(owner as EngineProcess, why));
+    this.#network = new Network(time, this.#fork(), this.#disturb);
     this.#users = new Users(this.#tables, this.#fork(), this.#trace);
   }
 
@@ -96,6 +102,13 @@ class Simulation {
 
   readonly #trace = (text: string): void => {
     this.options.trace?.(`${(this.time.now / 1000).toFixed(3).padStart(9)} ${text}`);
+  };
+
+  readonly #disturb = (owner: Owner, when: string): void => {
+    const engine = this.#processes.find((candidate) => candidate === owner);
+    if (!engine || this.#healed) return;
+    if (this.#fate.chance(this.#crashRate)) this.#kill(engine, when);
+    else if (this.#fate.chance(this.#stallRate)) this.#pause(engine, when);
   };
 
   #fork(): Random {
@@ -175,8 +188,9 @@ class Simulation {
       lostReply: some(0.06),
       hangs: some(0.01),
       slow: some(0.1),
-      crash: some(0.004),
     };
+    this.#crashRate = some(0.004);
+    this.#stallRate = some(0.008);
     this.#network.wake = { lost: random.chance(0.2) ? 1 : some(0.5), repeated: some(0.3), late: some(0.5) };
   }
 
@@ -226,13 +240,14 @@ class Simulation {
     again();
   }
 
-  #pause(engine: EngineProcess): void {
+  #pause(engine: EngineProcess, when = 'by SIGSTOP'): void {
+    if (!engine.alive || engine.paused) return;
     const forMs = this.#random.chance(0.6)
       ? this.#random.between(6_000, 40_000)
       : this.#random.between(50, 6_000);
     engine.paused = true;
     this.#counts.pauses++;
-    this.#trace(`${engine.name} stands still for ${Math.round(forMs)} ms`);
+    this.#trace(`${engine.name} stands still for ${Math.round(forMs)} ms ${when}`);
     this.time.after(forMs, () => this.#resume(engine), undefined);
   }
 
@@ -261,8 +276,6 @@ class Simulation {
     this.#tables.clockOffsetMs += jump;
     this.#trace(`the database's clock jumps by ${Math.round(jump)} ms`);
   }
-
-  #jumpedAt = -Infinity;
 
   #changeMood(): void {
     const random = this.#random;
@@ -329,5 +342,3 @@ class Simulation {
     return open;
   }
 }
-
-export type { Owner };

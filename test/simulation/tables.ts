@@ -5,7 +5,7 @@ import {
   type Reason,
   type StoredObject,
 } from '@symphony/model';
-import type { LedgerOutcome } from '../../src/modules/reconcile/index.js';
+import { TargetGoneError, type LedgerOutcome } from '../../src/modules/reconcile/index.js';
 import type { Snapshot, UnhealthyTarget } from '../../src/modules/solution/index.js';
 import {
   decideWrite,
@@ -15,7 +15,7 @@ import {
   type ObjectWrite,
   type WriteEffects,
 } from '../../src/modules/state/index.js';
-import type { Claim, RunOutcome } from '../../src/modules/queue/index.js';
+import type { Claim, LaneOrder, RunOutcome } from '../../src/modules/queue/index.js';
 import { Lanes } from './lanes.js';
 import type { Random } from './random.js';
 import type { VirtualTime } from './virtual-time.js';
@@ -196,7 +196,11 @@ export class Tables {
     return this.ledger.filter((entry) => entry.owner.uid === ownerUid).map((entry) => structuredClone(entry));
   }
 
+  /** @throws TargetGoneError when something would be put where there is no target any more */
   begin(entries: readonly LedgerEntry[]): void {
+    const there = new Set(this.list('Target').map((target) => target.uid));
+    if (entries.some(({ state, targetUid }) => state === 'intent' && !there.has(targetUid)))
+      throw new TargetGoneError();
     for (const entry of entries) {
       const key = entry.owner.uid + ledgerKeyText(entry);
       const known = this.#ledger.get(key);
@@ -205,19 +209,29 @@ export class Tables {
     }
   }
 
-  /** @returns the entries that are gone */
-  settle(ownerUid: string, outcomes: readonly LedgerOutcome[]): LedgerEntry[] {
-    return outcomes.flatMap((outcome) => {
+  /** @returns the entries that are gone, and the orders of targets that waited for that */
+  settle(ownerUid: string, outcomes: readonly LedgerOutcome[]): { gone: LedgerEntry[]; orders: LaneOrder[] } {
+    const gone: LedgerEntry[] = [];
+    for (const outcome of outcomes) {
       const key = ownerUid + ledgerKeyText(outcome.key);
       const entry = this.#ledger.get(key);
-      if (!entry) return [];
+      if (!entry) continue;
       if (outcome.kind === 'removed') {
         this.#ledger.delete(key);
-        return [entry];
+        gone.push(entry);
+      } else {
+        const { applied, digest, generation } = outcome;
+        Object.assign(entry, { state: 'applied', applied, digest, generation });
       }
-      const { applied, digest, generation } = outcome;
-      Object.assign(entry, { state: 'applied', applied, digest, generation });
-      return [];
-    });
+    }
+    const left = new Set(gone.map((entry) => entry.targetUid));
+    left.delete(ownerUid);
+    const orders = this.list('Target')
+      .filter((target) => target.deletionTimestamp && left.has(target.uid))
+      .map(({ kind, namespace, name, generation }): LaneOrder => {
+        return { kind, namespace, name, generation, action: 'delete', cause: 'dependent' };
+      });
+    this.lanes.order(orders, false);
+    return { gone, orders };
   }
 }

@@ -156,15 +156,15 @@ export class VirtualTime {
   }
 
   #dateClass(): DateConstructor {
-    const time = this;
+    const wallNow = (): number => this.wallNow();
     const RealDate = Date;
     return class extends RealDate {
       constructor(...given: unknown[]) {
-        super(...((given.length === 0 ? [time.wallNow()] : given) as [number]));
+        super(...((given.length === 0 ? [wallNow()] : given) as [number]));
       }
 
       static override now(): number {
-        return time.wallNow();
+        return wallNow();
       }
     } as DateConstructor;
   }

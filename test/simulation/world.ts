@@ -1,4 +1,5 @@
 import type { ComponentSpec } from '@symphony/model';
+import type { Disturb } from './network.js';
 import type { Random } from './random.js';
 import type { VirtualTime } from './virtual-time.js';
 
@@ -66,6 +67,8 @@ export class World {
   constructor(
     readonly time: VirtualTime,
     readonly random: Random,
+    /** Told when a request of a process has arrived. */
+    readonly disturb: Disturb,
   ) {}
 
   moodOf(targetName: string): Mood {
@@ -93,7 +96,8 @@ export class World {
     if (keys.length === 0) return undefined;
     const key = this.random.pick(keys);
     const item = this.items.get(key);
-    if (item && this.random.chance(0.5)) this.items.set(key, { ...item, properties: { rev: 'broken' } });
+    if (item && this.random.chance(0.5))
+      this.items.set(key, { name: item.name, properties: { rev: 'broken' } });
     else this.items.delete(key);
     return key;
   }
