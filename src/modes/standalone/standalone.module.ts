@@ -59,7 +59,7 @@ export class StandaloneModule {
       { provide: ObjectStore, useValue: new PostgresObjectStore(database, wakeups) },
       { provide: JobStore, useValue: new PostgresJobStore(database, writeOutcome, wakeups) },
       { provide: SummaryStore, useValue: new PostgresSummaries(database) },
-      { provide: Ledger, useValue: new PostgresLedger(database) },
+      { provide: Ledger, useValue: new PostgresLedger(database, wakeups) },
       { provide: ProgressStore, useValue: new PostgresProgress(database) },
       { provide: DesiredStateReader, useValue: new PostgresDesiredState(database) },
       { provide: RunHistory, useValue: new PostgresRunHistory(database) },

@@ -34,6 +34,10 @@ export abstract class Ledger {
    * @throws FencedError, TargetGoneError
    */
   abstract begin(fence: Fence, entries: readonly LedgerEntry[]): Promise<void>;
-  /** Records outcomes after a provider call. @throws FencedError */
+  /**
+   * Records outcomes after a provider call, and with the same write orders a run of those targets that are being deleted
+   * and from which something was removed: they wait for that.
+   * @throws FencedError
+   */
   abstract settle(fence: Fence, ownerUid: string, outcomes: readonly LedgerOutcome[]): Promise<void>;
 }

@@ -55,7 +55,6 @@ export class ReconcileModule {
             ledger: Ledger,
             health: TargetHealth,
             progress: ProgressStore,
-            jobs: JobStore,
             leftovers: ScriptLeftovers,
           ) =>
             new Reconciler({
@@ -65,7 +64,6 @@ export class ReconcileModule {
               ledger,
               health,
               progress,
-              jobs,
               intervals: options.intervals,
               endLeftovers: () => leftovers.end(),
             }),
@@ -76,7 +74,6 @@ export class ReconcileModule {
             Ledger,
             TargetHealth,
             ProgressStore,
-            JobStore,
             ScriptLeftovers,
           ],
         },

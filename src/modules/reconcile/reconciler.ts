@@ -9,14 +9,7 @@ import {
   type StoredObject,
 } from '@symphony/model';
 import { DeploymentError, generateForInstance } from '@symphony/planning';
-import {
-  RunHandler,
-  type Claim,
-  type JobStore,
-  type LaneOrder,
-  type RunControl,
-  type RunOutcome,
-} from '../queue/index.js';
+import { RunHandler, type Claim, type RunControl, type RunOutcome } from '../queue/index.js';
 import type { DesiredStateReader, PlannedRun, RunPlanner, TargetHealth } from '../solution/index.js';
 import type { Ledger } from './ledger.js';
 import { ProgressSession, type ProgressOptions, type ProgressStore } from './progress.js';
@@ -47,8 +40,6 @@ export interface ReconcilerParts {
   ledger: Ledger;
   health: TargetHealth;
   progress: ProgressStore;
-  /** Orders the lanes of targets that a run moved away from. */
-  jobs: Pick<JobStore, 'order'>;
   intervals: IntervalDefaults;
   progressOptions?: Partial<ProgressOptions>;
   /** Ends programs that a dead engine left running on this machine. */
@@ -140,7 +131,6 @@ export class Reconciler extends RunHandler {
   async #conclude(run: FinishedRun, control: RunControl): Promise<RunOutcome> {
     const { subject, report, planned, execution } = run;
     const retryAfterMs = await this.#tellHealth(subject, planned, execution);
-    await this.#wakeDeletingTargets(subject, execution);
     if (report.interrupted && (control.superseded.aborted || control.stop.aborted))
       return yieldedOutcome(run);
     const nextRunMs = this.#nextRunMs(subject);
@@ -192,7 +182,6 @@ export class Reconciler extends RunHandler {
     const { fence } = identity.claim;
     const execution = await this.parts.executor.execute(planned, fence, control, () => undefined);
     const retryAfterMs = await this.#tellHealth(subject, planned, execution);
-    await this.#wakeDeletingTargets(subject, execution);
     const steps = redactedDeep(recordedSteps(execution), planned.values.redact);
     return { complete: reportOf(planned, execution).trouble === undefined, retryAfterMs, steps };
   }
@@ -224,22 +213,6 @@ export class Reconciler extends RunHandler {
       if (well.has(targetUid) && !unwell.has(targetUid)) await this.parts.health.recovered(targetUid);
     }
     return waits.length > 0 ? Math.min(...waits) : undefined;
-  }
-
-  /** A target under deletion waits for its last component to go; whoever removed one tells it. */
-  async #wakeDeletingTargets(subject: Subject, execution: Execution): Promise<void> {
-    const left = new Set<string>();
-    for (const { action, state } of execution.outcomes.values()) {
-      if (action.kind === 'delete' && state === 'ok') left.add(action.targetUid);
-    }
-    const orders = subject.snapshot.targets
-      .filter(
-        (target) => target.deletionTimestamp && left.has(target.uid) && target.uid !== subject.object?.uid,
-      )
-      .map(({ namespace, name, generation }): LaneOrder => {
-        return { kind: 'Target', namespace, name, generation, action: 'delete', cause: 'dependent' };
-      });
-    if (orders.length > 0) await this.parts.jobs.order(orders);
   }
 
   async #usersOf(object: StoredObject): Promise<string | undefined> {

@@ -22,7 +22,7 @@ import {
   type RunPlanner,
 } from '../solution/index.js';
 import { reasonToSkip, skipActions, type ActionOutcome, type Execution } from './execution.js';
-import type { Ledger, LedgerOutcome } from './ledger.js';
+import { TargetGoneError, type Ledger, type LedgerOutcome } from './ledger.js';
 
 export interface StepOptions {
   /** Calls per step, the first included, while the provider reports failures that may pass. */
@@ -209,6 +209,12 @@ export class StepRun {
   }
 
   #failAll(actions: readonly Action[], error: unknown): void {
+    if (error instanceof TargetGoneError) {
+      for (const action of actions) {
+        this.#record(action, 'failed', reason('TargetNotFound', error.message), failedCode(action));
+      }
+      return;
+    }
     if (!(error instanceof CallFailure)) throw error;
     for (const action of actions) {
       const stateCode = error.stateCode === 500 ? failedCode(action) : error.stateCode;

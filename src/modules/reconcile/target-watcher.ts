@@ -22,8 +22,9 @@ const MAX_OWNERS = 1_000;
 
 interface Watch {
   targetUid: string;
-  targetName: string;
   stop: AbortController;
+  /** Owners that were read before the watch had begun: what happened to theirs in between was not heard. */
+  unheard: Set<string> | undefined;
 }
 
 interface Pace {
@@ -68,17 +69,29 @@ export class TargetWatcher implements OnApplicationBootstrap, BeforeApplicationS
     this.#watches.clear();
   }
 
-  #ensure({ site, call, provider, target }: ObservedPlace): void {
+  #ensure({ ownerUid, site, call, provider, target }: ObservedPlace): void {
     if (!provider.watch || this.#ended) return;
     const key = JSON.stringify([site.targetUid, site.role, call.binding.provider, hashOf(call.config)]);
-    if (this.#watches.has(key)) return;
+    const known = this.#watches.get(key);
+    if (known) {
+      known.unheard?.add(ownerUid);
+      return;
+    }
     const stop = new AbortController();
-    this.#watches.set(key, { targetUid: site.targetUid, targetName: site.targetName, stop });
+    const watch: Watch = { targetUid: site.targetUid, stop, unheard: new Set([ownerUid]) };
+    this.#watches.set(key, watch);
     const onChange = (change: TargetChange): void => this.#changed(site.targetUid, site.targetName, change);
-    provider.watch({ target, role: site.role, signal: stop.signal }, onChange).catch((error: unknown) => {
-      this.#watches.delete(key);
-      if (!stop.signal.aborted) this.#say(`Target ${site.targetName} cannot be watched: ${messageOf(error)}`);
-    });
+    provider
+      .watch({ target, role: site.role, signal: stop.signal }, onChange)
+      .then(() => {
+        for (const owner of watch.unheard ?? []) onChange({ ownerUid: owner, what: 'watch began' });
+        watch.unheard = undefined;
+      })
+      .catch((error: unknown) => {
+        this.#watches.delete(key);
+        if (!stop.signal.aborted)
+          this.#say(`Target ${site.targetName} cannot be watched: ${messageOf(error)}`);
+      });
   }
 
   /** Gathers what happens at about the same time: one removal by hand is several events. */

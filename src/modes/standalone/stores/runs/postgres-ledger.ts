@@ -5,10 +5,10 @@ import {
   type LedgerEntry,
   type LedgerKey,
 } from '@symphony/model';
-import type { Fence } from '../../../../modules/queue/index.js';
-import { Ledger, type LedgerOutcome } from '../../../../modules/reconcile/index.js';
+import type { Fence, JobWaker, LaneOrder } from '../../../../modules/queue/index.js';
+import { Ledger, TargetGoneError, type LedgerOutcome } from '../../../../modules/reconcile/index.js';
 import type { Database, Sql } from '../../database/database.js';
-import { assertFence } from '../jobs/fence.js';
+import { assertFence, orderLanes } from '../jobs/index.js';
 
 /** The columns of a ledger row as JSON in the shape of `LedgerEntry`; shared with the snapshot's one statement. */
 export const LEDGER_ENTRY_JSON = `jsonb_build_object(
@@ -63,9 +63,26 @@ const REMOVED = {
   WHERE l.owner_uid = $1 AND l.entry_key = o->>'entryKey'`,
 };
 
+// Both lock the target before the lane, as everybody locks an object's row before a lane. A removal of the target's record
+// locks it FOR UPDATE and then looks for entries: either it sees the intents, or the intents see that it is gone.
+const KEEP_TARGETS = {
+  name: 'ledger_keep_targets',
+  text: `SELECT uid FROM objects WHERE kind = 'Target' AND uid = ANY ($1::uuid[]) ORDER BY uid FOR KEY SHARE`,
+};
+
+// FOR SHARE: a request of deletion waits until the entries are gone, or came first and is seen.
+const LEFT_TARGETS = {
+  name: 'ledger_left_targets',
+  text: `SELECT namespace, name, generation, deletion_timestamp IS NOT NULL AS deleting
+         FROM objects WHERE kind = 'Target' AND uid = ANY ($1::uuid[]) ORDER BY uid FOR SHARE`,
+};
+
 /** The ledger in PostgreSQL. One transaction per write, which holds the lane's fence until it commits. */
 export class PostgresLedger extends Ledger {
-  constructor(private readonly database: Database) {
+  constructor(
+    private readonly database: Database,
+    private readonly waker: Pick<JobWaker, 'wake'>,
+  ) {
     super();
   }
 
@@ -84,16 +101,24 @@ export class PostgresLedger extends Ledger {
   }
 
   async begin(fence: Fence, entries: readonly LedgerEntry[]): Promise<void> {
-    await this.#fenced(fence, (tx) =>
-      tx.query(BEGIN, [JSON.stringify(entries.map((entry) => ({ ...entry, entryKey: keyHash(entry) })))]),
-    );
+    const rows = JSON.stringify(entries.map((entry) => ({ ...entry, entryKey: keyHash(entry) })));
+    const targets = storedTargets(entries.filter((entry) => entry.state === 'intent'));
+    await this.database.transaction(async (tx) => {
+      const kept = targets.length > 0 ? await tx.query(KEEP_TARGETS, [targets]) : [];
+      if (kept.length < targets.length) throw new TargetGoneError();
+      await assertFence(tx, fence);
+      await tx.query(BEGIN, [rows]);
+    });
   }
 
   async settle(fence: Fence, ownerUid: string, outcomes: readonly LedgerOutcome[]): Promise<void> {
     const applied = outcomes.filter((outcome) => outcome.kind === 'applied');
     const removed = outcomes.filter((outcome) => outcome.kind === 'removed');
     if (applied.length + removed.length === 0) return;
-    await this.#fenced(fence, async (tx) => {
+    const left = storedTargets(removed.map(({ key }) => key)).filter((uid) => uid !== ownerUid);
+    const freed = await this.database.transaction(async (tx) => {
+      const deleting = await deletingAmong(tx, left);
+      await assertFence(tx, fence);
       if (applied.length > 0)
         await tx.query(APPLIED, [
           ownerUid,
@@ -104,15 +129,41 @@ export class PostgresLedger extends Ledger {
           ownerUid,
           JSON.stringify(removed.map(({ key }) => ({ entryKey: keyHash(key) }))),
         ]);
+      await orderLanes(tx, deleting);
+      return deleting;
     });
+    if (freed.length > 0) this.waker.wake({ lanes: freed, fanOuts: false });
   }
+}
 
-  async #fenced(fence: Fence, work: (tx: Sql) => Promise<unknown>): Promise<void> {
-    await this.database.transaction(async (tx) => {
-      await assertFence(tx, fence);
-      await work(tx);
-    });
-  }
+interface TargetRow {
+  namespace: string;
+  name: string;
+  generation: string;
+  deleting: boolean;
+}
+
+/** Orders for those targets that are being deleted: they wait for their last component to go. */
+async function deletingAmong(tx: Sql, uids: readonly string[]): Promise<LaneOrder[]> {
+  if (uids.length === 0) return [];
+  const rows = await tx.query<TargetRow>(LEFT_TARGETS, [uids]);
+  return rows
+    .filter(({ deleting }) => deleting)
+    .map(({ namespace, name, generation }) => ({
+      kind: 'Target',
+      namespace,
+      name,
+      generation: Number(generation),
+      action: 'delete',
+      cause: 'dependent',
+    }));
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Uids of targets that have a record; posted deployments bring their own, named otherwise. */
+function storedTargets(keys: readonly Pick<LedgerKey, 'targetUid'>[]): string[] {
+  return [...new Set(keys.map((key) => key.targetUid))].filter((uid) => UUID.test(uid));
 }
 
 function keyHash(key: LedgerKey): string {
