@@ -55,5 +55,5 @@ function oid(hex: string): Buffer {
 }
 
 function time(date: Date): Buffer {
-  return der(0x18, Buffer.from(`${date.toISOString().replaceAll(/[-:T]|\.\d+/g, '')}`));
+  return der(0x18, Buffer.from(date.toISOString().replaceAll(/[-:T]|\.\d+/g, '')));
 }
