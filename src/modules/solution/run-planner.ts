@@ -88,6 +88,7 @@ export interface PlannerOptions {
 
 /** A place that was just read, with the provider that read it. */
 export interface ObservedPlace {
+  ownerUid: string;
   site: Site;
   call: CallSite;
   provider: TargetProvider;
@@ -249,7 +250,13 @@ export class RunPlanner {
         scope: site.scope,
         references,
       });
-      this.onObserved({ site, call: callSite, provider, target: targets.of(site) });
+      this.onObserved({
+        ownerUid: deployment.owner.uid,
+        site,
+        call: callSite,
+        provider,
+        target: targets.of(site),
+      });
       return { site, observation: { ...key, readable: true, components }, rule: provider.rule };
     } catch (error) {
       if (!(error instanceof CallFailure)) throw error;
