@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { mockTopology, TestEngine } from '../../../test/support/engine.js';
 import { parsePrometheus, type Series, valueOf } from '../../../test/support/prometheus.js';
@@ -105,6 +106,15 @@ test('nothing that a user wrote becomes a label, whatever is asked for', async (
   );
   for (const [key, word] of words) expect(`${key}=${word}`).toMatch(/^\w+=[\w.-]{1,40}$/);
   expect(series.length).toBeLessThan(2_000);
+});
+
+test('docs/metrics.md has every metric, and none that there is not', async () => {
+  const { text } = await scrape();
+  const ours = /\b(symphony|workqueue|http)_[a-z_]+\b/g;
+  const page = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
+  const shown = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name));
+  const told = new Set([...page.matchAll(ours)].map(([name]) => name));
+  expect([...told].sort()).toEqual([...shown].filter((name) => name.match(ours)).sort());
 });
 
 test('it takes a token, unless the configuration says otherwise', async () => {
