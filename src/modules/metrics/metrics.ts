@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** Values of labels by name: words of the engine's own (kinds, results, codes, route templates), never names of objects. */
-export type Labels<L extends string> = Readonly<Record<L, string>>;
+type Labels<L extends string> = Readonly<Record<L, string>>;
 
 export interface CounterMetric<L extends string> {
   add(labels: Labels<L>, by?: number): void;
