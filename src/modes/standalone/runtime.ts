@@ -6,14 +6,19 @@ import { Database } from './database/database.js';
 import { migrate } from './database/migrate.js';
 import { EmbeddedPostgres, type Log } from './embedded/index.js';
 
+/** One for a renewal, one for a take-over that may have to wait for a lock. */
+const LEASE_CONNECTIONS = 2;
+
 /** The open database of standalone mode: embedded and ours to stop, or a server by URL. */
 export class StandaloneRuntime {
   private constructor(
     readonly database: Database,
+    /** Connections that serve nothing but the workers' leases. */
+    readonly leases: Database,
     readonly address: DatabaseAddress,
     /** True when no other process can have workers in this database. */
     readonly exclusive: boolean,
-    private readonly dataSource: DataSource,
+    private readonly dataSources: readonly DataSource[],
     private readonly embedded: EmbeddedPostgres | undefined,
   ) {}
 
@@ -26,26 +31,26 @@ export class StandaloneRuntime {
     log: Log,
   ): Promise<StandaloneRuntime> {
     const { embedded, address } = await addressOf(config, log);
-    let dataSource: DataSource | undefined;
-    try {
-      dataSource = createDataSource({
+    const dataSources: DataSource[] = [];
+    const connect = async (poolSize: number, suffix = ''): Promise<Database> => {
+      const dataSource = createDataSource({
         ...address,
-        poolSize: config.database.poolSize,
-        applicationName: `symphony-${process.pid}`,
+        poolSize,
+        applicationName: `symphony-${process.pid}${suffix}`,
         onPoolError: (error) => log.warn(`A connection to the database was lost: ${error.message}`),
       });
+      dataSources.push(dataSource);
       await dataSource.initialize();
-      const ran = await migrate(dataSource);
+      return new Database(dataSource);
+    };
+    try {
+      const database = await connect(config.database.poolSize);
+      const ran = await migrate(database.dataSource);
       if (ran.length > 0) log.info(`The schema was brought up to date: ${ran.join(', ')}`);
-      return new StandaloneRuntime(
-        new Database(dataSource),
-        address,
-        embedded !== undefined,
-        dataSource,
-        embedded,
-      );
+      const leases = await connect(LEASE_CONNECTIONS, '-leases');
+      return new StandaloneRuntime(database, leases, address, embedded !== undefined, dataSources, embedded);
     } catch (error) {
-      if (dataSource?.isInitialized) await dataSource.destroy().catch(() => undefined);
+      await destroy(dataSources).catch(() => undefined);
       await embedded?.stop();
       throw error;
     }
@@ -53,11 +58,15 @@ export class StandaloneRuntime {
 
   async close(): Promise<void> {
     try {
-      if (this.dataSource.isInitialized) await this.dataSource.destroy();
+      await destroy(this.dataSources);
     } finally {
       await this.embedded?.stop();
     }
   }
+}
+
+async function destroy(dataSources: readonly DataSource[]): Promise<void> {
+  await Promise.all(dataSources.filter((source) => source.isInitialized).map((source) => source.destroy()));
 }
 
 async function addressOf(

@@ -26,6 +26,10 @@ import { Workers } from './workers.js';
 
 export interface PostgresJobStoreOptions {
   backoff?: BackoffOptions;
+  /** A small pool for the workers' leases, so that no traffic of requests and runs delays a renewal. */
+  leases?: Database;
+  /** Complete each lane by a statement of its own; see `Completion`. */
+  completeAlone?: boolean;
 }
 
 /** The lanes in PostgreSQL. Every method is one statement or one transaction. */
@@ -43,8 +47,8 @@ export class PostgresJobStore extends JobStore {
   ) {
     super();
     this.#claims = new LaneClaims(database);
-    this.#completion = new Completion(database, write, options.backoff);
-    this.#workers = new Workers(database);
+    this.#completion = new Completion(database, write, options.backoff, options.completeAlone);
+    this.#workers = new Workers(options.leases ?? database);
   }
 
   override async order(orders: readonly LaneOrder[]): Promise<void> {
