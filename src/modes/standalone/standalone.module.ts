@@ -57,7 +57,10 @@ export class StandaloneModule {
       { provide: JobWaker, useValue: wakeups },
       { provide: SigningKeyStore, useValue: signingKeys },
       { provide: ObjectStore, useValue: new PostgresObjectStore(database, wakeups) },
-      { provide: JobStore, useValue: new PostgresJobStore(database, writeOutcome, wakeups) },
+      {
+        provide: JobStore,
+        useValue: new PostgresJobStore(database, writeOutcome, wakeups, { leases: runtime.leases }),
+      },
       { provide: SummaryStore, useValue: new PostgresSummaries(database) },
       { provide: Ledger, useValue: new PostgresLedger(database, wakeups) },
       { provide: ProgressStore, useValue: new PostgresProgress(database) },
