@@ -34,6 +34,7 @@ export class PostgresWakeups extends JobWaker {
   #client: Client | undefined;
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly options: WakeupsOptions) {
     super();
@@ -106,12 +107,22 @@ export class PostgresWakeups extends JobWaker {
     this.#timer = undefined;
     const client = this.#client;
     // While disconnected it stays pending: it is sent after the reconnect, and others poll meanwhile.
-    if (!client || this.#pending.size === 0) return;
-    const payloads = [...this.#pending];
-    this.#pending.clear();
-    client
-      .query(`SELECT pg_notify('${CHANNEL}', p) FROM unnest($1::text[]) AS p`, [payloads])
-      .catch(() => payloads.forEach((payload) => this.#pending.add(payload)));
+    if (!client) return;
+    void this.#inTurn(async () => {
+      if (client !== this.#client || this.#pending.size === 0) return;
+      const payloads = [...this.#pending];
+      this.#pending.clear();
+      await client
+        .query(`SELECT pg_notify('${CHANNEL}', p) FROM unnest($1::text[]) AS p`, [payloads])
+        .catch(() => payloads.forEach((payload) => this.#pending.add(payload)));
+    });
+  }
+
+  /** One statement at a time: the driver will not queue them for ever. A failure is the caller's alone. */
+  #inTurn(work: () => Promise<unknown>): Promise<unknown> {
+    const mine = this.#turn.then(work);
+    this.#turn = mine.catch(() => undefined);
+    return mine;
   }
 
   async #stayConnected(): Promise<void> {
@@ -147,6 +158,7 @@ export class PostgresWakeups extends JobWaker {
       await client.connect();
       await client.query(`LISTEN ${CHANNEL}`);
       this.#client = client;
+      this.#turn = Promise.resolve();
       onReady();
       // Whatever was notified while nobody listened is made up for by looking everywhere once.
       this.#tell(NOTHING_KNOWN);
@@ -155,7 +167,7 @@ export class PostgresWakeups extends JobWaker {
       const until = AbortSignal.any([broken.signal, this.#stop.signal]);
       while (!until.aborted) {
         await delay(this.options.checkMs ?? 15_000, until);
-        if (!until.aborted) await client.query('SELECT 1');
+        if (!until.aborted) await this.#inTurn(() => client.query('SELECT 1'));
       }
       if (!this.#stop.signal.aborted) throw broken.signal.reason;
     } finally {
