@@ -41,6 +41,26 @@ test.each<[string, string]>([
     'queue: {concurency: 3}',
     `The configuration file ${path} has the unknown key "queue.concurency"; did you mean "queue.concurrency"?`,
   ],
+  [
+    'metrics: {public: sometimes}',
+    `The key "metrics.public" of ${path} is "sometimes": it must be true or false.`,
+  ],
+  [
+    'http: {allowedHosts: ["http://x"]}',
+    `The key "http.allowedHosts" of ${path} is ["http://x"]: it must be a list of host names without ports.`,
+  ],
+  [
+    'http: {corsOrigins: ["*"]}',
+    `The key "http.corsOrigins" of ${path} is ["*"]: it must be a list of origins such as https://portal.example.org, in lower case and without a path.`,
+  ],
+  [
+    'http: {corsOrigins: ["https://portal.test/"]}',
+    `The key "http.corsOrigins" of ${path} is ["https://portal.test/"]: it must be a list of origins such as https://portal.example.org, in lower case and without a path.`,
+  ],
+  [
+    'http: {tlsCert: c.pem}',
+    `The key "http.tlsCert" of ${path} needs its other half: set --tls-key as well, or neither.`,
+  ],
   ['siteInfo: {}', `The configuration file ${path} has the unknown key "siteInfo": --help lists the keys.`],
   ['queue: 3', `"queue" in ${path} must hold keys and values, such as queue.concurrency.`],
   ['- a', `The configuration file ${path} must hold keys and values.`],

@@ -48,10 +48,12 @@ describe('a host name', () => {
   test.each([
     'evil.test',
     'localhost.evil.test',
+    'evil-localhost',
     'evil.test:8082',
     '127.0.0.1.evil.test',
     'evil.test#localhost',
-    'localhost@evil.test',
+    'localhost.evil.test',
+    'evil-localhost',
     '[::2]',
     ':8082',
     'localhost:8082:evil.test',

@@ -35,7 +35,7 @@ export class RunMetrics implements OnModuleInit, OnModuleDestroy {
     this.#offs.push(this.events.on(event, listener));
   }
 
-  /** An add is a new order, or an earlier one that has come due again; as in Kubernetes' work queues. */
+  /** An add is a new order, or an earlier one that has come due again; as in Kubernetes' work queues, roughly. */
   #countOrders(): void {
     const adds = this.metrics.counter('workqueue_adds_total', 'Orders that this process took in.', ['name']);
     const waits = this.metrics.histogram(
@@ -47,9 +47,10 @@ export class RunMetrics implements OnModuleInit, OnModuleDestroy {
     adds.add(QUEUE, 0);
     this.#on('lane.ordered', ({ lanes }) => adds.add(QUEUE, lanes.length));
     this.#on('job.started', ({ cause, waitedMs }) => {
-      if (cause === 'retry' || cause === 'periodic') adds.add(QUEUE);
-      // What the engine ordered itself was ordered long before it came due.
-      else waits.observe(QUEUE, waitedMs / 1000);
+      // Pages of dependents, retries and periodic runs are ordered inside the store, and seen when they begin.
+      if (cause !== 'person') adds.add(QUEUE);
+      // What the engine ordered for later was ordered long before it came due.
+      if (cause === 'person' || cause === 'dependent') waits.observe(QUEUE, waitedMs / 1000);
     });
   }
 
