@@ -50,17 +50,24 @@ try {
       rates,
       `run, each alone, concurrency ${CONCURRENCY}`,
       JOBS,
-      runOurs(CONCURRENCY),
+      runOurs(CONCURRENCY, true),
       runTheirs(false),
       ready,
     );
-    await compare(rates, 'run, batched', JOBS * 4, runOurs(BATCHED_CONCURRENCY), runTheirs(true), ready);
+    await compare(
+      rates,
+      'run, batched',
+      JOBS * 4,
+      runOurs(BATCHED_CONCURRENCY, false),
+      runTheirs(true),
+      ready,
+    );
   }
   await compare(
     rates,
     `run, each alone, ${MANY} fresh, no ANALYZE`,
     JOBS,
-    runOurs(CONCURRENCY),
+    runOurs(CONCURRENCY, true),
     runTheirs(false),
     {
       ours: () => enqueuePages(MANY),
@@ -71,7 +78,7 @@ try {
     rates,
     `run, batched, ${MANY} fresh, no ANALYZE`,
     MANY,
-    runOurs(BATCHED_CONCURRENCY),
+    runOurs(BATCHED_CONCURRENCY, false),
     runTheirs(true),
     {
       ours: () => enqueuePages(MANY),
@@ -164,10 +171,10 @@ async function clients(count: number, work: (i: number) => Promise<unknown>): Pr
 }
 
 /** Claims, runs and completes lanes by the product's job manager until `count` have run; each is due again in half an hour. */
-function runOurs(concurrency: number): Work {
+function runOurs(concurrency: number, alone: boolean): Work {
   return async (count) => {
     const wakeups = new PostgresWakeups({ connection: server.connection });
-    const store = new PostgresJobStore(database, () => Promise.resolve(), wakeups);
+    const store = new PostgresJobStore(database, () => Promise.resolve(), wakeups, { alone });
     let done = 0;
     const complete = store.complete.bind(store);
     let ended: () => void = () => undefined;

@@ -13,7 +13,7 @@ import { PostgresSigningKeyStore } from './stores/auth/signing-key-store.js';
 import { PostgresJobStore, PostgresWakeups } from './stores/jobs/index.js';
 import { PostgresFigures } from './stores/metrics/postgres-figures.js';
 import { PostgresObjectStore } from './stores/objects/postgres-object-store.js';
-import { writeOutcome } from './stores/runs/outcome-writer.js';
+import { writeOutcome, writeOutcomes } from './stores/runs/outcome-writer.js';
 import { PostgresDesiredState } from './stores/runs/postgres-desired-state.js';
 import { PostgresLedger } from './stores/runs/postgres-ledger.js';
 import { PostgresProgress } from './stores/runs/postgres-progress.js';
@@ -59,7 +59,10 @@ export class StandaloneModule {
       { provide: ObjectStore, useValue: new PostgresObjectStore(database, wakeups) },
       {
         provide: JobStore,
-        useValue: new PostgresJobStore(database, writeOutcome, wakeups, { leases: runtime.leases }),
+        useValue: new PostgresJobStore(database, writeOutcome, wakeups, {
+          leases: runtime.leases,
+          writeMany: writeOutcomes,
+        }),
       },
       { provide: SummaryStore, useValue: new PostgresSummaries(database) },
       { provide: Ledger, useValue: new PostgresLedger(database, wakeups) },

@@ -4,8 +4,17 @@ import type { Database, Sql, Statement } from '../../database/database.js';
 import { assertFence } from './fence.js';
 import { Gather } from './gather.js';
 
+/** What a run left behind, and for which claim. */
+export interface Completed {
+  claim: Claim;
+  outcome: RunOutcome;
+}
+
 /** Writes status, summary and run record of an outcome, or removes the object, in the transaction that frees the lane. */
 export type OutcomeWriter = (tx: Sql, claim: Claim, outcome: RunOutcome) => Promise<void>;
+
+/** The same for many outcomes at once, none of which removes its object. */
+export type OutcomesWriter = (tx: Sql, completed: readonly Completed[]) => Promise<void>;
 
 /** Retries: a random time up to `firstMs * 2^attempts`, between `minMs` and `maxMs`. */
 export interface BackoffOptions {
@@ -21,17 +30,17 @@ const MAX_MESSAGE = 1_000;
 // The lane's row is locked before anything is decided from it. Two statements with opposite conditions (order_seq =
 // claimed_seq, order_seq > claimed_seq) would both miss an order that commits between them: each looks at rows as they
 // were when it began. Measured with graphile-like "done" statements: 3,000 of 4,000 orders lost until the lease ended.
-// The locks are taken one by one in the order of the items; the new values are computed from the locked rows; the upsert
-// always updates, and goes by the index whatever the planner believes (claims.ts).
-const FINISH: Statement = {
-  name: 'lane_finish',
+// The new values are computed from the locked rows; the upsert always updates, and goes by the index whatever the planner
+// believes (claims.ts).
+const finish = (name: string, lock: string): Statement => ({
+  name,
   text: `
   WITH cur AS MATERIALIZED (
     SELECT l.*, l.order_seq > l.claimed_seq AS again, i.to_result, i.to_reason, i.to_message, i.hash, i.next_ms, i.retry_ms
     FROM jsonb_to_recordset($1::jsonb) AS i (lane bigint, of_epoch bigint, to_result text, to_reason text, to_message text,
                                              hash text, next_ms float8, retry_ms float8)
     CROSS JOIN LATERAL (
-      SELECT l.* FROM lanes l WHERE l.id = i.lane AND l.epoch = i.of_epoch AND l.worker IS NOT NULL FOR UPDATE) AS l)
+      SELECT l.* FROM lanes l WHERE l.id = i.lane AND l.epoch = i.of_epoch AND l.worker IS NOT NULL ${lock}) AS l)
   INSERT INTO lanes AS l (id, kind, namespace, name, generation, deleting, order_seq,
                           result, reason, message, last_hash, done_seq, attempts, cause, actor, due_at)
   OVERRIDING SYSTEM VALUE
@@ -57,6 +66,22 @@ const FINISH: Statement = {
     last_hash = excluded.last_hash, done_seq = excluded.done_seq, attempts = excluded.attempts, cause = excluded.cause,
     actor = excluded.actor, due_at = excluded.due_at
   RETURNING l.id, l.epoch, l.order_seq > l.claimed_seq AS again`,
+});
+const FINISH = finish('lane_finish', 'FOR UPDATE');
+const FINISH_FREE = finish('lane_finish_free', 'FOR UPDATE SKIP LOCKED');
+
+// Lanes that are still ours, with their objects, as far as nobody else has a lock on either at this moment.
+const LOCK_FREE: Statement = {
+  name: 'lane_lock_free',
+  text: `
+  SELECT l.id, l.epoch
+  FROM jsonb_to_recordset($1::jsonb) AS i (lane bigint, of_epoch bigint, kind text, namespace text, name text)
+  CROSS JOIN LATERAL (
+    SELECT o.uid FROM objects o WHERE o.kind = i.kind AND o.namespace = i.namespace AND o.name = i.name
+    FOR KEY SHARE SKIP LOCKED) AS o
+  CROSS JOIN LATERAL (
+    SELECT l.id, l.epoch FROM lanes l WHERE l.id = i.lane AND l.epoch = i.of_epoch AND l.worker IS NOT NULL
+    FOR UPDATE SKIP LOCKED) AS l`,
 };
 
 // The lane goes with its object. It stays when the object is there after all (made anew while the run went on), and when
@@ -80,11 +105,6 @@ const KEEP_OBJECT: Statement = {
   text: `SELECT 1 AS locked FROM objects WHERE kind = $1 AND namespace = $2 AND name = $3 FOR KEY SHARE`,
 };
 
-interface Completed {
-  claim: Claim;
-  outcome: RunOutcome;
-}
-
 interface FinishedRow {
   id: string;
   epoch: string;
@@ -93,43 +113,83 @@ interface FinishedRow {
 
 const FENCED: CompleteResult = { fenced: true, again: false };
 
-export class Completion {
-  /** Outcomes that leave nothing behind but the lane, as those of all periodic runs that found nothing to do. */
-  readonly #plain = new Gather((items: readonly Completed[]) => this.#finish(this.database, items));
+export interface CompletionOptions {
+  backoff?: BackoffOptions;
+  /** Without it, outcomes that leave more behind than their lane are written one by one. */
+  writeMany?: OutcomesWriter;
+  /** Write each outcome by itself: for measuring what the gathering is worth. */
+  alone?: boolean;
+}
 
-  /** @param alone write each outcome by itself: for measuring what the gathering is worth */
+/**
+ * Frees lanes with what their runs leave behind. What ends in the same moment is written in one transaction. Such a batch
+ * waits for no lock: what somebody else is busy with, or is not ours any more, or cannot be stored, is completed by itself
+ * afterwards, so that none is held up or spoilt by another.
+ */
+export class Completion {
+  readonly #plain = new Gather((items: readonly Completed[]) =>
+    this.#finish(this.database, FINISH_FREE, items),
+  );
+  readonly #full = new Gather((items: readonly Completed[]) => this.#together(items));
+  readonly #backoff: BackoffOptions;
+
   constructor(
     private readonly database: Database,
     private readonly write: OutcomeWriter,
-    private readonly backoff: BackoffOptions = DEFAULT_BACKOFF,
-    private readonly alone = false,
-  ) {}
+    private readonly options: CompletionOptions = {},
+  ) {
+    this.#backoff = options.backoff ?? DEFAULT_BACKOFF;
+  }
 
   /** All of the outcome, or nothing when the lane has a newer epoch. @throws FencedError in that case */
   async complete(claim: Claim, outcome: RunOutcome): Promise<CompleteResult> {
-    const { status, summary, record, result } = outcome;
-    if (result !== 'removed' && !status && !summary && !record) return this.#freeLane(claim, outcome);
+    const gather = this.#gatherFor(claim, outcome);
+    if (gather) {
+      try {
+        const result = await gather.add({ claim, outcome });
+        if (!result.fenced) return result;
+      } catch (error) {
+        if (error instanceof UnavailableError) throw error;
+      }
+    }
+    return this.#alone(claim, outcome);
+  }
+
+  #gatherFor(claim: Claim, outcome: RunOutcome): Gather<Completed, CompleteResult> | undefined {
+    if (this.options.alone || outcome.result === 'removed') return undefined;
+    if (isPlain(outcome)) return this.#plain;
+    return this.options.writeMany && !claim.payload ? this.#full : undefined;
+  }
+
+  async #alone(claim: Claim, outcome: RunOutcome): Promise<CompleteResult> {
+    if (outcome.result !== 'removed' && isPlain(outcome))
+      return this.#finishOne(this.database, claim, outcome);
     return this.database.transaction(async (tx) => {
-      if (result === 'removed' || status) {
-        const lock = result === 'removed' ? LOCK_OBJECT : KEEP_OBJECT;
-        await tx.query(lock, [claim.kind, claim.namespace, claim.name]);
+      const removed = outcome.result === 'removed';
+      if (removed || outcome.status) {
+        await tx.query(removed ? LOCK_OBJECT : KEEP_OBJECT, [claim.kind, claim.namespace, claim.name]);
       }
       await assertFence(tx, claim.fence, 'UPDATE');
       await this.write(tx, claim, outcome);
-      if (result === 'removed' && (await this.#drop(tx, claim))) return { fenced: false, again: false };
+      if (removed && (await this.#drop(tx, claim))) return { fenced: false, again: false };
       return this.#finishOne(tx, claim, outcome);
     });
   }
 
-  async #freeLane(claim: Claim, outcome: RunOutcome): Promise<CompleteResult> {
-    if (this.alone) return this.#finishOne(this.database, claim, outcome);
-    try {
-      return await this.#plain.add({ claim, outcome });
-    } catch (error) {
-      if (error instanceof UnavailableError) throw error;
-      // Another of the batch cannot be stored: what is wrong with one must not be the fault of all.
-      return this.#finishOne(this.database, claim, outcome);
-    }
+  /** @returns `fenced` for each that could not be locked at once, whatever the reason */
+  #together(items: readonly Completed[]): Promise<CompleteResult[]> {
+    return this.database.transaction(async (tx) => {
+      const keys = items.map(({ claim: { fence, kind, namespace, name } }) => {
+        return { lane: fence.laneId, of_epoch: fence.epoch, kind, namespace, name };
+      });
+      const rows = await tx.query<{ id: string; epoch: string }>(LOCK_FREE, [JSON.stringify(keys)]);
+      const locked = new Set(rows.map((row) => `${row.id} ${row.epoch}`));
+      const ours = items.filter(({ claim }) => locked.has(fenceText(claim)));
+      if (ours.length > 0) await this.options.writeMany?.(tx, ours);
+      const finished = await this.#finish(tx, FINISH, ours);
+      const results = new Map(ours.map(({ claim }, i) => [fenceText(claim), finished[i] ?? FENCED]));
+      return items.map(({ claim }) => results.get(fenceText(claim)) ?? FENCED);
+    });
   }
 
   async #drop(tx: Sql, claim: Claim): Promise<boolean> {
@@ -138,21 +198,18 @@ export class Completion {
   }
 
   async #finishOne(sql: Sql, claim: Claim, outcome: RunOutcome): Promise<CompleteResult> {
-    const [result] = await this.#finish(sql, [{ claim, outcome }]);
+    const [result] = await this.#finish(sql, FINISH, [{ claim, outcome }]);
     return result ?? FENCED;
   }
 
   /** One statement, so all of it or nothing; each lane is decided by itself. @returns in the order of the items */
-  async #finish(sql: Sql, items: readonly Completed[]): Promise<CompleteResult[]> {
-    const rows = await sql.query<FinishedRow>(FINISH, [
-      JSON.stringify(items.toSorted(byLane).map(finishItem)),
-      this.backoff.minMs,
-      this.backoff.firstMs,
-      this.backoff.maxMs,
-    ]);
+  async #finish(sql: Sql, statement: Statement, items: readonly Completed[]): Promise<CompleteResult[]> {
+    const { minMs, firstMs, maxMs } = this.#backoff;
+    const values = [JSON.stringify(items.map(finishItem)), minMs, firstMs, maxMs];
+    const rows = items.length > 0 ? await sql.query<FinishedRow>(statement, values) : [];
     const finished = new Map(rows.map((row) => [`${row.id} ${row.epoch}`, row]));
-    return items.map(({ claim: { fence } }) => {
-      const row = finished.get(`${fence.laneId} ${fence.epoch}`);
+    return items.map(({ claim }) => {
+      const row = finished.get(fenceText(claim));
       return row ? { fenced: false, again: row.again } : FENCED;
     });
   }
@@ -172,11 +229,11 @@ function finishItem({ claim, outcome }: Completed): object {
   };
 }
 
-/** The order in which everybody locks lanes: that of their bytes, which for the names that are allowed is that of their text. */
-function byLane({ claim: a }: Completed, { claim: b }: Completed): number {
-  return compare(a.kind, b.kind) || compare(a.namespace, b.namespace) || compare(a.name, b.name);
+function fenceText({ fence }: Claim): string {
+  return `${fence.laneId} ${fence.epoch}`;
 }
 
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
+/** It leaves nothing behind but the lane, as a periodic run that found nothing to do. */
+function isPlain({ status, summary, record }: RunOutcome): boolean {
+  return !status && !summary && !record;
 }

@@ -1,4 +1,4 @@
-export type { OutcomeWriter } from './completion.js';
+export type { Completed, OutcomeWriter } from './completion.js';
 export { assertFence } from './fence.js';
 export { insertFanOuts, orderLanes } from './orders.js';
 export { PostgresJobStore, type PostgresJobStoreOptions } from './postgres-job-store.js';

@@ -16,7 +16,7 @@ import {
 } from '../../../../modules/queue/index.js';
 import type { Database } from '../../database/database.js';
 import { LaneClaims } from './claims.js';
-import { Completion, type BackoffOptions, type OutcomeWriter } from './completion.js';
+import { Completion, type CompletionOptions, type OutcomeWriter } from './completion.js';
 import { expandFanOuts } from './fan-outs.js';
 import { orderInlineLane } from './inline-payloads.js';
 import { orderUnlocked } from './orders.js';
@@ -24,12 +24,9 @@ import { findLane, isLaneDone, listLanes, nextDueMs } from './views.js';
 import type { PostgresWakeups } from './wakeups.js';
 import { Workers } from './workers.js';
 
-export interface PostgresJobStoreOptions {
-  backoff?: BackoffOptions;
+export interface PostgresJobStoreOptions extends CompletionOptions {
   /** A small pool for the workers' leases, so that no traffic of requests and runs delays a renewal. */
   leases?: Database;
-  /** Complete each lane by a statement of its own; see `Completion`. */
-  completeAlone?: boolean;
 }
 
 /** The lanes in PostgreSQL. Every method is one statement or one transaction. */
@@ -47,7 +44,7 @@ export class PostgresJobStore extends JobStore {
   ) {
     super();
     this.#claims = new LaneClaims(database);
-    this.#completion = new Completion(database, write, options.backoff, options.completeAlone);
+    this.#completion = new Completion(database, write, options);
     this.#workers = new Workers(options.leases ?? database);
   }
 

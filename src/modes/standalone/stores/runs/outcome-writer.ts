@@ -1,6 +1,7 @@
 import type { Claim, RunOutcome } from '../../../../modules/queue/index.js';
 import { SummaryState } from '@symphony/model';
 import type { Sql } from '../../database/database.js';
+import type { Completed } from '../jobs/index.js';
 import { SUMMARY_UPSERT } from './postgres-summaries.js';
 
 export const WRITE_STATUS = {
@@ -67,4 +68,55 @@ export async function writeOutcome(tx: Sql, claim: Claim, outcome: RunOutcome): 
   } else if (status) {
     await tx.query(WRITE_STATUS, [claim.kind, claim.namespace, claim.name, JSON.stringify(status)]);
   }
+}
+
+const WRITE_SUMMARIES = {
+  name: 'outcome_summaries',
+  text: `
+  INSERT INTO summaries (namespace, key, generation, deployment_hash, state, summary)
+  SELECT i.namespace, i.key, i.generation, i.hash, $2::smallint, i.summary
+  FROM jsonb_to_recordset($1::jsonb) AS i (namespace text, key text, generation text, hash text, summary jsonb)
+  ON CONFLICT (namespace, key) DO UPDATE
+    SET generation = excluded.generation, deployment_hash = excluded.deployment_hash, state = excluded.state,
+        summary = excluded.summary, written_at = now()`,
+};
+
+const WRITE_RUNS = {
+  name: 'outcome_runs',
+  text: `
+  INSERT INTO runs (id, object_uid, generation, cause, actor, epoch, started_at, ended_at, result, reason, message, steps, attempts)
+  SELECT i.id, i."objectUid", i.generation, i.cause, i.actor, i.epoch, i."startedAt", i."endedAt", i.result, i.reason,
+         i.message, i.steps, i.attempts
+  FROM jsonb_to_recordset($1::jsonb) AS i (
+    id uuid, "objectUid" text, generation bigint, cause text, actor text, epoch bigint, "startedAt" timestamptz,
+    "endedAt" timestamptz, result text, reason text, message text, steps jsonb, attempts int)
+  ON CONFLICT (id) DO NOTHING`,
+};
+
+// The look-up is a sub-select so that each is found by the index, whatever the planner believes of the tables.
+const WRITE_STATUSES = {
+  name: 'outcome_statuses',
+  text: `
+  INSERT INTO object_status (uid, engine)
+  SELECT o.uid, i.status
+  FROM jsonb_to_recordset($1::jsonb) AS i (kind text, namespace text, name text, status jsonb)
+  CROSS JOIN LATERAL (
+    SELECT uid FROM objects WHERE kind = i.kind AND namespace = i.namespace AND name = i.name LIMIT 1) AS o
+  ON CONFLICT (uid) DO UPDATE SET engine = excluded.engine`,
+};
+
+/** Writes what many runs leave behind, none of which removes its object, by one statement a table. */
+export async function writeOutcomes(tx: Sql, completed: readonly Completed[]): Promise<void> {
+  const summaries = completed.flatMap(({ claim: { namespace }, outcome: { summary } }) => {
+    if (!summary) return [];
+    const { key, generation, deploymentHash: hash } = summary;
+    return [{ namespace, key, generation, hash, summary: summary.summary }];
+  });
+  if (summaries.length > 0) await tx.query(WRITE_SUMMARIES, [JSON.stringify(summaries), SummaryState.Done]);
+  const records = completed.flatMap(({ outcome: { record } }) => record ?? []);
+  if (records.length > 0) await tx.query(WRITE_RUNS, [JSON.stringify(records)]);
+  const statuses = completed.flatMap(({ claim: { kind, namespace, name }, outcome: { status } }) =>
+    status ? [{ kind, namespace, name, status }] : [],
+  );
+  if (statuses.length > 0) await tx.query(WRITE_STATUSES, [JSON.stringify(statuses)]);
 }
