@@ -1,4 +1,5 @@
 import { EventEmitter2 } from '@nestjs/event-emitter';
+import { SymphonyError } from '@symphony/model';
 import { Events } from '../../src/modules/events/index.js';
 import { ProviderRegistry } from '../../src/modules/providers/index.js';
 import {
@@ -71,9 +72,15 @@ export class EngineProcess implements Owner {
       intervals: { interval: INTERVAL_MS, minInterval: 1_000 },
     });
     const quiet = (): void => undefined;
-    const complain = (message: unknown, error?: unknown): void => {
+    const tell = (message: unknown, error?: unknown): void => {
       const { msg } = message as { msg: string };
       context.trace(`${msg}${error instanceof Error ? `: ${error.message}` : ''}`);
+    };
+    const complain = (message: unknown, error?: unknown): void => {
+      tell(message, error);
+      // What the store or a target did is an error with a name; anything else is a mistake of ours.
+      const known = error instanceof SymphonyError;
+      if (!known) shared.checker.violate('engine-fault', `${name}: ${String(error)}`);
     };
     const handler = new WatchedHandler(reconciler, shared.checker, this);
     this.manager = new JobManager(this.jobs, handler, new Events(new EventEmitter2()), {
@@ -81,7 +88,7 @@ export class EngineProcess implements Owner {
       leaseMs: LEASE_MS,
       concurrency: 4,
       worker: name,
-      log: { debug: quiet, log: quiet, warn: complain, error: complain },
+      log: { debug: quiet, log: quiet, warn: tell, error: complain },
     });
   }
 }
