@@ -1,0 +1,75 @@
+import { type RawAnswer, sendRaw } from './raw-http.js';
+
+interface Sent {
+  token?: string | undefined;
+  body?: string | undefined;
+  /** As `maestro` sends it on each request, whether there is a body or not. */
+  contentType?: string | undefined;
+  /** As Go sends a body whose length it does not know. */
+  chunked?: boolean | undefined;
+}
+
+/** A client's way of putting a request on the wire, byte for byte. */
+export type WireClient = (method: string, target: string, sent?: Sent) => Promise<RawAnswer>;
+
+/** Go's net/http, which `maestro` and Symphony's API client use. */
+export function goClient(url: string): WireClient {
+  return (method, target, { token, body, contentType = 'application/json', chunked } = {}) => {
+    const wantsLength = body !== undefined || ['POST', 'PUT', 'PATCH'].includes(method);
+    return send(url, body === undefined || !chunked ? body : inChunks(body), [
+      `${method} ${target} HTTP/1.1`,
+      `Host: ${new URL(url).host}`,
+      'User-Agent: Go-http-client/1.1',
+      ...(chunked ? ['Transfer-Encoding: chunked'] : wantsLength ? [lengthOf(body)] : []),
+      ...(token === undefined ? [] : [`Authorization: Bearer ${token}`]),
+      ...(contentType === '' ? [] : [`Content-Type: ${contentType}`]),
+      'Accept-Encoding: gzip',
+    ]);
+  };
+}
+
+/** Python's requests, which the SDK uses. */
+export function pythonClient(url: string): WireClient {
+  return (method, target, { token, body } = {}) =>
+    send(url, body, [
+      `${method} ${target} HTTP/1.1`,
+      `Host: ${new URL(url).host}`,
+      'User-Agent: python-requests/2.32.3',
+      'Accept-Encoding: gzip, deflate',
+      'Accept: application/json',
+      'Connection: keep-alive',
+      'Content-Type: application/json',
+      ...(token === undefined ? [] : [`Authorization: Bearer ${token}`]),
+      ...(method === 'GET' && body === undefined ? [] : [lengthOf(body)]),
+    ]);
+}
+
+/** `curl`, with `-d` when there is a body. */
+export function curlClient(url: string): WireClient {
+  return (method, target, { token, body, contentType } = {}) =>
+    send(url, body, [
+      `${method} ${target} HTTP/1.1`,
+      `Host: ${new URL(url).host}`,
+      ...(token === undefined ? [] : [`Authorization: Bearer ${token}`]),
+      'User-Agent: curl/8.5.0',
+      'Accept: */*',
+      ...(body === undefined
+        ? []
+        : [lengthOf(body), `Content-Type: ${contentType ?? 'application/x-www-form-urlencoded'}`]),
+    ]);
+}
+
+function send(url: string, body: string | undefined, head: readonly string[]): Promise<RawAnswer> {
+  return sendRaw(Number(new URL(url).port), `${head.join('\r\n')}\r\n\r\n${body ?? ''}`);
+}
+
+function lengthOf(body = ''): string {
+  return `Content-Length: ${Buffer.byteLength(body)}`;
+}
+
+function inChunks(body: string): string {
+  const middle = Math.floor(body.length / 2);
+  return [body.slice(0, middle), body.slice(middle), '']
+    .map((part) => `${Buffer.byteLength(part).toString(16)}\r\n${part}\r\n`)
+    .join('');
+}
