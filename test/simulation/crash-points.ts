@@ -8,7 +8,7 @@ import { Fuse } from './fuse.js';
 type Kind = 'Target' | 'Solution' | 'Instance';
 
 /** What is there after a step: told so that two executions can be compared. */
-export type State = Record<string, unknown>;
+type State = Record<string, unknown>;
 
 export interface CrashResult {
   /** Names of the points that the first engine passed. */

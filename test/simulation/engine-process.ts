@@ -19,9 +19,9 @@ import { simulatedProvider } from './provider.js';
 import type { Happening, Owner } from './virtual-time.js';
 import type { World } from './world.js';
 
-export const LEASE_MS = 5_000;
-export const CALL_TIMEOUT_MS = 15_000;
-export const INTERVAL_MS = 60_000;
+const LEASE_MS = 5_000;
+const CALL_TIMEOUT_MS = 15_000;
+const INTERVAL_MS = 60_000;
 
 const DIGEST_KEY = new Uint8Array(32).fill(7);
 

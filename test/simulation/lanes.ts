@@ -1,5 +1,5 @@
 import { matchTargets } from '@symphony/planning';
-import type { InstanceSpec } from '@symphony/model';
+import type { InstanceSpec, LedgerEntry, StoredObject } from '@symphony/model';
 import {
   CAUSES,
   FencedError,
@@ -14,7 +14,15 @@ import {
   type RunOutcome,
 } from '../../src/modules/queue/index.js';
 import type { Random } from './random.js';
-import type { Tables } from './tables.js';
+
+/** What the queue reads of the other tables. */
+interface OtherTables {
+  /** The server's clock, in milliseconds. */
+  readonly now: number;
+  object(key: { kind: 'Instance' | 'Target'; namespace: string; name: string }): StoredObject | undefined;
+  list(kind: 'Instance'): StoredObject<'Instance'>[];
+  ledgerOf(ownerUid: string): LedgerEntry[];
+}
 
 /** A lane as the table holds it; times are the store's clock in milliseconds. */
 export interface Lane {
@@ -51,7 +59,7 @@ export class Lanes {
   #turn = 0;
 
   constructor(
-    private readonly tables: Tables,
+    private readonly tables: OtherTables,
     private readonly random: Random,
   ) {}
 
