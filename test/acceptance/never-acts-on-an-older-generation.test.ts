@@ -6,7 +6,10 @@ import { mockTopology, TestEngine } from '../support/engine.js';
 const CHANGES = 25;
 
 /** Notes every state that the target goes through. */
-function watch(mock: MockControl, read: (mock: MockControl) => number[]): { seen: number[]; end: () => void } {
+function watch(
+  mock: MockControl,
+  read: (mock: MockControl) => number[],
+): { seen: number[]; end: () => void } {
   const seen: number[] = [];
   const over = new AbortController();
   void mock

@@ -72,7 +72,7 @@ class Trial {
 }
 
 function component(name: string, rev: string, dependencies: string[] = [], type = ''): ComponentSpec {
-  return { name, type, dependencies, properties: { rev, long: '12345678901234567890' } } as ComponentSpec;
+  return { name, type, dependencies, properties: { rev, long: '12345678901234567890' } };
 }
 
 interface Scenario {

@@ -106,14 +106,15 @@ export class CrashLab {
   }
 
   static async open(): Promise<CrashLab> {
-    const { url, drop } = await createTestDatabase('crashes');
+    const testDatabase = await createTestDatabase('crashes');
+    const { url } = testDatabase;
     const source = createDataSource({ url, poolSize: 6, applicationName: 'crash-lab' });
     await source.initialize();
     await migrate(source);
     const wakeups = new PostgresWakeups({ connection: { connectionString: url } });
     return new CrashLab(new Database(source), wakeups, async () => {
       await source.destroy();
-      await drop();
+      await testDatabase.drop();
     });
   }
 

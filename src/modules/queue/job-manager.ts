@@ -21,6 +21,9 @@ import { WorkerSession } from './worker-session.js';
 /** Due lanes that nobody could claim are locked by a transaction that is about to end. */
 const MIN_WAIT_MS = 20;
 const FIRST_RETRY_MS = 100;
+/** After this long a run gives its slot to another one, until there are so many runs for each slot. */
+const SLOW_RUN_MS = 2_000;
+const RUNS_PER_SLOT = 4;
 const MAX_RETRY_MS = 5_000;
 /** What is stopped or retired at the end of the drain gets this long. */
 const LAST_WORDS_MS = 5_000;
@@ -114,8 +117,8 @@ export class JobManager implements OnApplicationBootstrap, BeforeApplicationShut
   /** Claims once. @returns how long to wait before the next look, in milliseconds */
   async #serveOnce(): Promise<number> {
     const session = await this.#liveSession();
-    const free = this.options.concurrency - session.runs.size;
-    if (free <= 0) return this.options.pollMs;
+    const free = this.#freeSlots(session);
+    if (free <= 0) return this.#untilSlow(session);
     const periodicWaitMs = this.#periodic.waitMs();
     const periodic = periodicWaitMs === 0;
     const claims = await this.#claim({ worker: session.id, limit: free, periodic });
@@ -123,10 +126,28 @@ export class JobManager implements OnApplicationBootstrap, BeforeApplicationShut
     // What was claimed while the stop was asked for is freed at the end of the drain.
     if (this.#stopping.signal.aborted) return 0;
     for (const claim of claims) this.#executor.start(session, claim, () => this.#latch.open());
-    if (claims.length >= free) return this.options.pollMs;
+    if (claims.length >= free) return this.#untilSlow(session);
     const dueMs = await this.store.nextDueMs(this.options.pollMs, periodic);
     const waitMs = periodic ? dueMs : Math.min(dueMs, periodicWaitMs);
     return claims.length > 0 ? waitMs : Math.max(waitMs, MIN_WAIT_MS);
+  }
+
+  /**
+   * A run that takes long mostly waits for a target, and what waits holds no slot: else a few targets that hang would hold
+   * back every object. Bounded all the same.
+   */
+  #freeSlots({ runs }: WorkerSession): number {
+    const { concurrency } = this.options;
+    const quickSince = performance.now() - SLOW_RUN_MS;
+    const quick = [...runs.values()].filter((run) => run.startedAt > quickSince).length;
+    return Math.min(concurrency - quick, concurrency * RUNS_PER_SLOT - runs.size);
+  }
+
+  /** Milliseconds until a run of those that hold a slot counts as slow. */
+  #untilSlow({ runs }: WorkerSession): number {
+    const now = performance.now();
+    const waits = [...runs.values()].map((run) => run.startedAt + SLOW_RUN_MS - now).filter((ms) => ms > 0);
+    return Math.min(this.options.pollMs, ...waits.map((ms) => Math.max(ms, MIN_WAIT_MS)));
   }
 
   async #claim(request: ClaimRequest): Promise<Claim[]> {

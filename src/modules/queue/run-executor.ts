@@ -26,6 +26,7 @@ export class RunExecutor {
   start(session: WorkerSession, claim: Claim, onEnd: () => void): void {
     const run: ActiveRun = {
       claim,
+      startedAt: performance.now(),
       stop: new AbortController(),
       superseded: new AbortController(),
       settled: Promise.resolve(),

@@ -8,6 +8,8 @@ import { Latch } from './latch.js';
 /** A run under way. */
 export interface ActiveRun {
   claim: Claim;
+  /** Milliseconds of the process's monotonic clock. */
+  startedAt: number;
   stop: AbortController;
   superseded: AbortController;
   /** Settles when the run is over and its outcome is written or given up. Never rejects. */

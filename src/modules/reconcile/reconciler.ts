@@ -172,7 +172,10 @@ export class Reconciler extends RunHandler {
       skipWhen: undefined,
       generate: () =>
         generateForInstance({
-          instance: { ...instance, spec: { ...instance.spec, activeState: 'inactive' } },
+          instance: {
+            ...instance,
+            spec: Object.assign({}, instance.spec, { activeState: 'inactive' }),
+          },
           solution: undefined,
           targets: subject.snapshot.targets,
           jobId: subject.jobId,

@@ -166,8 +166,8 @@ function targetResults(components: readonly ComponentReport[]): Record<string, T
   const results: Record<string, TargetResultSpec> = {};
   for (const item of components) {
     const target = (results[item.target] ??= { status: 'OK', components: {} });
-    const results_ = (target.components ??= {});
-    results_[item.component] = resultOf(item);
+    const byName = (target.components ??= {});
+    byName[item.component] = resultOf(item);
     if (item.ok) continue;
     target.status = item.action === 'delete' ? 'Target Delete Failed' : 'Target Update Failed';
     const text = `${item.component}: ${item.reason.code}: ${item.reason.message}`;

@@ -13,6 +13,21 @@ export interface ExecutorOptions extends StepOptions {
 
 const DEFAULTS: ExecutorOptions = { stepsAtOnce: 16, tries: 3, retryDelayMs: 200 };
 
+/** A step that takes longer holds no other one back: targets that hang must not use up what the others need. */
+const SLOW_STEP_MS = 5_000;
+
+/** Resolves when the work has ended, or takes long. */
+function untilSlow(work: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, SLOW_STEP_MS);
+    const end = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    work.then(end, end);
+  });
+}
+
 /**
  * Carries out a plan. Steps run as soon as what they wait for has ended, targets in parallel; before each provider call an
  * intent per component is made durable, after it the outcome. Failures are data: only a broken fence and a lost store end
@@ -58,14 +73,22 @@ export class StepExecutor {
         const earlier = steps.get(id);
         return earlier ? [start(earlier)] : [];
       });
-      const done = Promise.all(before).then(() =>
-        limit(async () => {
-          const skip = reasonToSkip(control, before.length > 0);
-          if (skip) skipActions(step.actions, execution, skip);
-          else await new StepRun(step, context).run();
-          onProgress(execution);
-        }),
-      );
+      const carryOut = async (): Promise<void> => {
+        const skip = reasonToSkip(control, before.length > 0);
+        if (skip) skipActions(step.actions, execution, skip);
+        else await new StepRun(step, context).run();
+        onProgress(execution);
+      };
+      const inTurn = async (): Promise<void> => {
+        await Promise.all(before);
+        let work: Promise<void> | undefined;
+        await limit(() => {
+          work = carryOut();
+          return untilSlow(work);
+        });
+        await work;
+      };
+      const done = inTurn();
       ended.set(step.id, done);
       return done;
     };

@@ -25,6 +25,17 @@ export interface Subject {
   progressShown: () => boolean;
 }
 
+/**
+ * What is new is not to wait for a target that does not answer: it goes to the others, and a retry then gives that one the
+ * time that a call may take.
+ */
+const PATIENCE_MS = 3_000;
+
+function patienceOf({ cause, attempts }: Claim): { patienceMs?: number } {
+  const isNew = attempts === 0 && (cause === 'person' || cause === 'dependent');
+  return isNew ? { patienceMs: PATIENCE_MS } : {};
+}
+
 /** Reads a stored object and frames the request for its plan. @returns undefined when the object is gone. */
 export async function storedSubject(
   reader: DesiredStateReader,
@@ -61,6 +72,7 @@ export async function storedSubject(
       readOnly: false,
       stop: control.stop,
       cancel: control.superseded,
+      ...patienceOf(claim),
       // Something that it depends on was written: only a different desired state is worth a look at the targets.
       skipWhen: (deployment) =>
         claim.cause === 'dependent' &&

@@ -18,7 +18,7 @@ import {
 import type { DesiredStateReader, Snapshot, SnapshotKey } from './desired-state.js';
 import type { PlannedRun, RunPlanner } from './run-planner.js';
 
-export interface ExplainedAction {
+interface ExplainedAction {
   component: string;
   role: string;
   action: Action['kind'];

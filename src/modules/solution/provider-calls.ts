@@ -39,6 +39,8 @@ export interface CallSite {
   stop: AbortSignal;
   /** Aborted: end the wait for a slot, and the call after a grace. */
   cancel: AbortSignal;
+  /** Milliseconds after which others are not to wait for this call any longer; shorter than its deadline, or no matter. */
+  patienceMs?: number;
   redact: (text: string) => string;
 }
 
@@ -113,7 +115,7 @@ export class ProviderCalls {
   async close(): Promise<void> {
     const providers = [...this.#providers.values()];
     this.#providers.clear();
-    await Promise.allSettled(providers.map((provider) => provider.close?.()));
+    await Promise.allSettled(providers.map(async (provider) => provider.close?.()));
   }
 
   #create(binding: BindingSpec, config: Record<string, string>): TargetProvider {
@@ -228,6 +230,11 @@ class Deadline {
         timeoutMs,
       ),
     );
+    const { patienceMs = Infinity } = site;
+    if (patienceMs < timeoutMs) {
+      const why = `No answer within ${patienceMs / 1000} s, and other targets are not to wait for it.`;
+      this.#timers.push(setTimeout(() => this.#abort(reason('TargetBusy', why)), patienceMs));
+    }
     site.stop.addEventListener('abort', this.#onStop);
     site.cancel.addEventListener('abort', this.#onCancel);
     if (site.stop.aborted) this.#onStop();

@@ -79,7 +79,7 @@ export class RunValues {
         unresolved.push(unresolvedOf(assignment.target, component.name, outcome));
         return;
       }
-      const concrete: ComponentSpec = { ...component, ...outcome.value };
+      const concrete: ComponentSpec = Object.assign({}, component, outcome.value);
       resolved.push({
         target: assignment.target,
         component: concrete,
@@ -118,7 +118,9 @@ export class RunValues {
     const outcome = await this.#answering(() =>
       settled(() => this.#evaluate(templatesOf(entry.applied), context)),
     );
-    return outcome instanceof ExpressionError ? entry.applied : { ...entry.applied, ...outcome.value };
+    return outcome instanceof ExpressionError
+      ? entry.applied
+      : Object.assign({}, entry.applied, outcome.value);
   }
 
   #contextOf(

@@ -57,6 +57,8 @@ export interface PlanRequest {
   readOnly: boolean;
   stop: AbortSignal;
   cancel: AbortSignal;
+  /** How long targets that have answered wait for one that has not, in milliseconds. Default: as long as a call may take. */
+  patienceMs?: number;
   /** The desired state is known to be reached and only a change counts: stop before any provider is called. */
   skipWhen?: (deployment: Deployment) => boolean;
 }
@@ -223,21 +225,23 @@ export class RunPlanner {
 
   async #observe(look: Look, troubled: PlannedRun['troubled']): Promise<Observed[]> {
     const sites = sitesOf(look.deployment).filter((site) => !troubled.has(site.targetUid));
+    const several = sites.some((site) => site.targetUid !== sites[0]?.targetUid);
+    const patienceMs = several ? look.request.patienceMs : undefined;
     const observed: Observed[] = [];
     const queue = sites.values();
     const reader = async (): Promise<void> => {
-      for (const site of queue) observed.push(await this.#observeSite(site, look));
+      for (const site of queue) observed.push(await this.#observeSite(site, look, patienceMs));
     };
     await Promise.all(Array.from({ length: Math.min(this.options.targetsAtOnce, sites.length) }, reader));
     return observed;
   }
 
-  async #observeSite(site: Site, look: Look): Promise<Observed> {
+  async #observeSite(site: Site, look: Look, patienceMs: number | undefined): Promise<Observed> {
     const { request, deployment, targets } = look;
     const key = { targetUid: site.targetUid, role: site.role, bindingHash: site.bindingHash };
     const references = referencesOf(site, look);
     try {
-      const callSite = await this.site(site, look, request);
+      const callSite = { ...(await this.site(site, look, request)), patienceMs };
       const provider = this.calls.provider(callSite.binding, callSite.config);
       const components = await this.calls.get(callSite, {
         deployment: targets.wire(
@@ -280,7 +284,7 @@ export class RunPlanner {
 
 /** What targets are looked at for. */
 interface Look {
-  request: Pick<PlanRequest, 'ledger' | 'stop' | 'cancel'>;
+  request: Pick<PlanRequest, 'ledger' | 'stop' | 'cancel' | 'patienceMs'>;
   deployment: Deployment;
   values: RunValues;
   targets: RunTargets;
