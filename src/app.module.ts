@@ -75,7 +75,7 @@ function scriptOptionsOf({ providers, databaseUrl, dataDir }: AppConfig): Provid
 export function authOptionsOf({ auth, host }: AppConfig): AuthOptions {
   const options: AuthOptions = {
     ...(auth.adminPassword === undefined ? {} : { adminPassword: auth.adminPassword }),
-    users: auth.users as AuthOptions['users'],
+    users: auth.users,
     loopback: isLoopback(host),
   };
   assertAuthUsable(options);

@@ -1,13 +1,10 @@
 import {
   IsBoolean,
   IsIn,
-  IsInt,
   IsObject,
   IsString,
   Matches,
-  Max,
   MaxLength,
-  Min,
   MinLength,
   ValidateBy,
 } from 'class-validator';
@@ -16,7 +13,7 @@ import {
  * One decorator per kind of field. Each applies class-validator's rules and remembers the field's shape, so that
  * parsing (`parseAs`), OpenAPI and CRD schemas (`schemaOf`) all come from the same class.
  */
-export type FieldKind = 'text' | 'whole' | 'flag' | 'free' | 'freeMap' | 'textMap' | 'texts' | 'one' | 'many';
+type FieldKind = 'text' | 'flag' | 'free' | 'freeMap' | 'textMap' | 'texts' | 'one' | 'many';
 
 export interface FieldOptions {
   required?: boolean;
@@ -96,14 +93,6 @@ export function Text(options: TextOptions = {}): PropertyDecorator {
     );
   }
   return field({ ...options, max, kind: 'text' }, rules);
-}
-
-/** A whole number within JavaScript's exact range. */
-export function Whole(options: FieldOptions & { min?: number; max?: number } = {}): PropertyDecorator {
-  const rules = [IsInt({ message: 'must be a whole number' })];
-  if (options.min !== undefined) rules.push(Min(options.min, { message: `must be at least ${options.min}` }));
-  if (options.max !== undefined) rules.push(Max(options.max, { message: `must be at most ${options.max}` }));
-  return field({ ...options, kind: 'whole' }, rules);
 }
 
 export function Flag(options: FieldOptions = {}): PropertyDecorator {

@@ -51,12 +51,6 @@ function bareSchemaOfField(shape: FieldShape, nested: NestedSchema): Schema {
         ...(shape.pattern === undefined ? {} : { pattern: shape.pattern.source }),
         ...(shape.oneOf === undefined ? {} : { enum: shape.oneOf }),
       };
-    case 'whole':
-      return {
-        type: 'integer',
-        ...(shape.min === undefined ? {} : { minimum: shape.min }),
-        ...(shape.max === undefined ? {} : { maximum: shape.max }),
-      };
     case 'flag':
       return { type: 'boolean' };
     case 'free':
