@@ -56,17 +56,17 @@ describeDocker('replacing a container', () => {
     const component = server('free', 'one');
     await target.up(component);
     const counts = new Set<number>();
-    let over = false;
+    const over = new AbortController();
     const watching = (async () => {
-      while (!over) {
+      while (!over.signal.aborted) {
         counts.add(await target.running());
         await delay(5);
       }
     })();
     await target.up(server('free', 'two'));
-    over = true;
+    over.abort();
     await watching;
-    expect([...counts].sort()).toEqual([1, 2]);
+    expect(counts).toEqual(new Set([1, 2]));
     expect(await read(await portOf(component.name))).toBe('two');
     await target.apply([component], 'delete');
   });
@@ -119,8 +119,9 @@ describeDocker('replacing a container', () => {
     ['the old one was stopped', true, true],
     ['the new one ran, the old one was not removed', true, false],
   ])('goes on where it was cut off: %s', async (what, stopOld, onlyMade) => {
-    const component = target.component(what.replaceAll(/[ ,]+/g, '-'), { 'env.V': '2' });
-    const old = await target.up({ ...component, properties: { ...component.properties, 'env.V': '1' } });
+    const name = what.replaceAll(/[ ,]+/g, '-');
+    const component = target.component(name, { 'env.V': '2' });
+    const old = await target.up(target.component(name, { 'env.V': '1' }));
     // The state that a crash leaves: a second container with the labels of this component, under a name of its own.
     const made = await target.up(target.component('donor', { 'env.V': '2' }));
     const labels = { ...made.Config.Labels, 'symphony.component': component.name };

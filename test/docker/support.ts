@@ -75,7 +75,8 @@ export class DockerTarget {
   async up(component: ComponentSpec): Promise<Inspect> {
     const { [component.name]: result } = await this.apply([component]);
     if (result?.status !== 8004) throw new Error(`${component.name}: ${JSON.stringify(result)}`);
-    return this.inspect(String(component.properties?.['container.name'] ?? component.name));
+    const name = component.properties?.['container.name'];
+    return this.inspect(typeof name === 'string' ? name : component.name);
   }
 
   async get(

@@ -90,7 +90,7 @@ describeDocker('a container that does not work', () => {
 
   it('fails what depends on it, which is not begun', async () => {
     const first = dying('first');
-    const second = { ...target.component('second'), dependencies: [first.name] };
+    const second = Object.assign(target.component('second'), { dependencies: [first.name] });
     const results = await target.apply([first, second]);
     expect(results).toMatchObject({ [first.name]: { status: 8001 }, [second.name]: { status: 8001 } });
     expect(results[second.name]?.message).toContain(first.name);

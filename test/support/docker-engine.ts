@@ -154,8 +154,8 @@ async function end(child: ChildProcess): Promise<void> {
   clearTimeout(hard);
 }
 
-/** A tar file with busybox and nothing else. */
-async function rootfs(): Promise<Buffer> {
+/** A tar file with busybox and nothing else: what the images of the tests are made of. */
+export async function rootfs(): Promise<Buffer> {
   const folder = await mkdtemp(join(tmpdir(), 'symphony-rootfs-'));
   try {
     for (const name of ['bin', 'tmp', 'data']) await mkdir(join(folder, name));

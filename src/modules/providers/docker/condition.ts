@@ -14,13 +14,16 @@ export interface Condition {
 /** The engine starts a container anew without a growing pause when it ran for so long before. */
 const STABLE_MS = 10_000;
 
-/** Judges by the restart policy: what the engine restarts by itself is not started by us. */
-export function conditionOf({ container, at }: Inspected): Condition {
+/**
+ * Judges by the restart policy: what the engine restarts by itself is not started by us.
+ * @param exitCode of its last end, where the caller saw it
+ */
+export function conditionOf({ container, at }: Inspected, exitCode?: number): Condition {
   const state = container.State ?? {};
   const exit = exitText(container);
   switch (state.Status) {
     case 'running':
-      return running(container, at);
+      return running(container, at, exitCode);
     case 'restarting':
       return dying(
         `It keeps dying: it ${exit} and was restarted ${times(container)}. The Docker engine starts it again, with ` +
@@ -37,11 +40,12 @@ export function conditionOf({ container, at }: Inspected): Condition {
   }
 }
 
-function running(container: ContainerInspect, at: number): Condition {
+function running(container: ContainerInspect, at: number, exitCode: number | undefined): Condition {
   const state = container.State ?? {};
   const { RestartCount: restarts = 0 } = container;
   if (restarts > 0 && at - Date.parse(state.StartedAt ?? '') < STABLE_MS) {
-    return dying(`It died and was restarted ${times(container)}, the last time a moment ago.`);
+    const how = exitCode === undefined ? 'died' : `ended with exit code ${exitCode}`;
+    return dying(`It ${how} and was restarted ${times(container)}, the last time a moment ago.`);
   }
   if (state.Health?.Status === 'unhealthy') {
     const words = state.Health.Log?.at(-1)?.Output?.trim() ?? '';

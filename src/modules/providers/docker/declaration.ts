@@ -8,7 +8,7 @@ import { LABEL_PREFIX } from './labels.js';
 import { parsePorts, type PortMap } from './ports.js';
 import { parseResources, type Resources } from './resources.js';
 
-export type PullPolicy = 'Always' | 'IfNotPresent' | 'Never';
+type PullPolicy = 'Always' | 'IfNotPresent' | 'Never';
 
 /** What a component says about its container. */
 export interface Declaration {

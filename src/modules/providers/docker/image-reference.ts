@@ -19,7 +19,9 @@ export function parseImage(text: string): ImageReference | undefined {
   const [first = '', ...rest] = name.split('/');
   const hasRegistry = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost');
   const path = hasRegistry ? rest.join('/') : name;
-  if (!/^[a-z\d]+(?:[._/-]+[a-z\d]+)*$/i.test(path)) return undefined;
+  if (!/^[a-z\d]+(?:(?:[._-]+|\/)[a-z\d]+)*$/i.test(path)) return undefined;
+  if (hasRegistry && !/^(?:[a-z\d](?:[a-z\d.-]*[a-z\d])?|\[[a-f\d:]+\])(?::\d+)?$/i.test(first))
+    return undefined;
   if (tag !== undefined && !/^[\w][\w.-]{0,127}$/.test(tag)) return undefined;
   if (digest !== undefined && !/^[a-z\d+._-]+:[a-f\d]{32,}$/i.test(digest)) return undefined;
   return { name, registry: hasRegistry ? registryOf(first) : HUB, tag, digest };

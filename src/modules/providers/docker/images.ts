@@ -43,5 +43,7 @@ export async function provideImage(
 function loginHeader(registry: string, login: RegistryLogin | undefined): string | undefined {
   if (!login || registry !== login.server) return undefined;
   const { username, password, server } = login;
-  return Buffer.from(JSON.stringify({ username, password, serveraddress: server })).toString('base64url');
+  const text = JSON.stringify({ username, password, serveraddress: server });
+  // With the padding, which Node's base64url leaves out and the engine silently insists on.
+  return Buffer.from(text).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
 }

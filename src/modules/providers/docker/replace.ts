@@ -3,7 +3,7 @@ import type { ComponentResultSpec } from '@symphony/model';
 import { EngineError } from './engine/connection.js';
 import type { Inspected } from './engine/engine.js';
 import { portsClash } from './ports.js';
-import { create, removeAll, start, updated, type Wanted, type Work } from './work.js';
+import { begin, create, removeAll, start, updated, type Wanted, type Work } from './work.js';
 
 /**
  * Puts a new container in the place of one that is not as declared any more.
@@ -40,20 +40,21 @@ async function stopFirst(
   id: string,
 ): Promise<ComponentResultSpec> {
   const { engine, call, doings } = work;
-  await doings.leaving(old.container.Id, async () => {
-    await engine.stop(old.container.Id, call.signal);
+  const former = old.container.Id;
+  const settle = await doings.leaving(former, async () => {
+    await engine.stop(former, call.signal);
     try {
-      await engine.start(id, call.signal);
+      return await begin(work, id);
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
       await discard(work, id);
-      await engine.start(old.container.Id, call.signal);
+      await engine.start(former, call.signal);
       throw new EngineError(error.status, `${error.message} The former container was started again.`);
     }
-    await engine.remove(old.container.Id, call.signal);
   });
+  await removeAll(work, [old]);
   await doings.renaming(id, wanted.declared.name, engine, call.signal);
-  return (await start(work, id)) ?? updated();
+  return (await settle()) ?? updated();
 }
 
 /** Runs and, when the engine refuses, removes the new container before it passes the refusal on. */

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { StateCode, type ComponentResultSpec, type ComponentSpec } from '@symphony/model';
 import type { ApplyCall, ValidationRule } from '@symphony/provider-kit';
 import { conditionOf } from './condition.js';
@@ -69,15 +70,44 @@ export async function create(work: Work, { declared, body }: Wanted, name: strin
 
 /** Starts a container and looks at it for the grace time. @returns the failure, when it keeps dying */
 export async function start(work: Work, id: string): Promise<ComponentResultSpec | undefined> {
-  await work.engine.start(id, work.call.signal);
-  await settle(work, id);
-  const inspected = await work.engine.inspect(id, work.call.signal);
-  return inspected ? failureOf(work, inspected) : gone();
+  const settle = await begin(work, id);
+  return settle();
 }
 
-/** What is to be said of a container that keeps dying; undefined when it does not. */
-export async function failureOf(work: Work, inspected: Inspected): Promise<ComponentResultSpec | undefined> {
-  const { dying, health } = conditionOf(inspected);
+/** Starts a container. @returns what looks at it for the grace time, counted from its start, and tells as `start` does */
+export async function begin(work: Work, id: string): Promise<() => Promise<ComponentResultSpec | undefined>> {
+  const { engine, call, config } = work;
+  const over = new AbortController();
+  const signal = AbortSignal.any([call.signal, over.signal]);
+  const exited = config.startGraceMs === 0 ? undefined : await engine.nextExit(id, signal);
+  try {
+    await engine.start(id, call.signal);
+  } catch (error) {
+    over.abort();
+    throw error;
+  }
+  // It lets go of the connection by itself, since nobody may come to look.
+  const passed = delay(config.startGraceMs, undefined, { signal, ref: false }).catch(() => undefined);
+  void passed.then(() => over.abort());
+  const ended = exited?.().catch(() => undefined) ?? passed;
+  return async () => {
+    const exitCode = await Promise.race([ended, passed]);
+    over.abort();
+    const inspected = await engine.inspect(id, call.signal);
+    return inspected ? failureOf(work, inspected, exitCode) : gone();
+  };
+}
+
+/**
+ * What is to be said of a container that keeps dying; undefined when it does not.
+ * @param exitCode of an end that was seen: once the engine has started it again, it does not tell any more
+ */
+export async function failureOf(
+  work: Work,
+  inspected: Inspected,
+  exitCode?: number,
+): Promise<ComponentResultSpec | undefined> {
+  const { dying, health } = conditionOf(inspected, exitCode);
   if (!dying) return undefined;
   const log = await work.engine.lastLines(inspected.container, work.call.signal);
   return { status: StateCode.UpdateFailed, message: withLog(health.message, log, work.redact) };
@@ -85,17 +115,6 @@ export async function failureOf(work: Work, inspected: Inspected): Promise<Compo
 
 export function updated(): ComponentResultSpec {
   return { status: StateCode.Updated, message: '' };
-}
-
-/** Ends as soon as the container stops, at the latest after the grace time. */
-async function settle({ engine, config, call }: Work, id: string): Promise<void> {
-  if (config.startGraceMs === 0) return;
-  const signal = AbortSignal.any([call.signal, AbortSignal.timeout(config.startGraceMs)]);
-  try {
-    await engine.untilStopped(id, signal);
-  } catch (error) {
-    if (call.signal.aborted || !signal.aborted) throw error;
-  }
 }
 
 function gone(): ComponentResultSpec {

@@ -1,8 +1,5 @@
 import { ProviderConfigError } from '@symphony/provider-kit';
-import { parseStatuses, parseUrl } from './request.js';
-
-/** The configuration of a binding: what a component leaves out is taken from here. */
-export type HttpConfig = Readonly<Record<string, string>>;
+import { parseStatuses, parseUrl, type HttpConfig } from './request.js';
 
 /** Symphony's `k8s/http` sample writes these three without their prefix. */
 const SHORT: Readonly<Record<string, string>> = { url: 'http.url', method: 'http.method', body: 'http.body' };

@@ -27,7 +27,7 @@ export class AddressRefused extends Error {
 }
 
 /** Also for addresses of version 4 in the clothes of version 6. */
-export function isRefused(address: string): boolean {
+function isRefused(address: string): boolean {
   const bare = address.replace(/^\[|\]$/g, '').split('%')[0] ?? '';
   return isIP(bare) !== 0 && REFUSED.check(bare, isIPv6(bare) ? 'ipv6' : 'ipv4');
 }

@@ -14,9 +14,8 @@ import {
   type ValidationRule,
 } from '@symphony/provider-kit';
 import { NoAnswer, send } from './client.js';
-import type { HttpConfig } from './config.js';
 import { guardedAgent } from './guard.js';
-import { readDeclaration, type DeclaredRequest } from './request.js';
+import { readDeclaration, type DeclaredRequest, type HttpConfig } from './request.js';
 
 const AT_ONCE = 4;
 /** How much of an answer a message quotes. */

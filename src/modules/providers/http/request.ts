@@ -1,6 +1,8 @@
 import { isPlainObject, joinPath, type ComponentSpec } from '@symphony/model';
 import { textForm } from '@symphony/provider-kit';
-import type { HttpConfig } from './config.js';
+
+/** The configuration of a binding, by the names of properties: what a component leaves out is taken from here. */
+export type HttpConfig = Readonly<Record<string, string>>;
 
 /** One request as a component declares it. */
 export interface DeclaredRequest {

@@ -64,7 +64,9 @@ export class DockerEngine {
     } catch (error) {
       if (!(error instanceof EngineError) || (error.status !== 404 && error.status !== 409)) throw error;
       // 409: somebody else is removing it.
-      if (error.status === 409) await this.#waitFor(id, 'removed', signal);
+      const query = { condition: 'removed' };
+      const wait = { method: 'POST' as const, path: `/containers/${id}/wait`, query, signal };
+      if (error.status === 409) await this.#unlessGone(() => this.connection.send(wait));
     }
   }
 
@@ -77,9 +79,20 @@ export class DockerEngine {
     await this.connection.send({ method: 'POST', path, json: { Container: id }, signal });
   }
 
-  /** Resolves when the container does not run. */
-  async untilStopped(id: string, signal: AbortSignal): Promise<void> {
-    await this.#waitFor(id, 'not-running', signal);
+  /**
+   * Waits for the next end of a container. Resolves when the engine has taken note, so that no end from then on is missed.
+   * @returns what waits for the exit code
+   */
+  async nextExit(id: string, signal: AbortSignal): Promise<() => Promise<number>> {
+    const path = `/containers/${id}/wait`;
+    const query = { condition: 'next-exit' };
+    const { body } = await this.connection.open({ method: 'POST', path, query, signal });
+    return async () => {
+      const { StatusCode } = JSON.parse(await this.connection.read(body.text(), signal)) as {
+        StatusCode: number;
+      };
+      return StatusCode;
+    };
   }
 
   /** The last lines that it wrote; empty when its log cannot be read. */
@@ -131,13 +144,6 @@ export class DockerEngine {
 
   close(): Promise<void> {
     return this.connection.close();
-  }
-
-  async #waitFor(id: string, condition: string, signal: AbortSignal): Promise<void> {
-    const path = `/containers/${id}/wait`;
-    await this.#unlessGone(() =>
-      this.connection.send({ method: 'POST', path, query: { condition }, signal }),
-    );
   }
 
   async #json(asked: EngineRequest): Promise<unknown> {

@@ -1,5 +1,5 @@
 /** The parts of the engine's answers that are read. Everything may be missing: the engine is another program. */
-export interface ContainerState {
+interface ContainerState {
   Status?: string;
   Running?: boolean;
   OOMKilled?: boolean;
