@@ -143,6 +143,8 @@ describe('a crash between any two steps orphans nothing and applies nothing twic
       for (const point of CRASH_POINTS) {
         for (let at = 1; ; at++) {
           const fault: Fault = { point, at, how };
+          // A run that is told to stop goes the same way from wherever it is; once for each point is enough.
+          if (how === 'lease lost' && at > 1) break;
           const trial = await start(scenario);
           if (!(await lab.serve(fault))) break;
           crashes++;
@@ -155,5 +157,20 @@ describe('a crash between any two steps orphans nothing and applies nothing twic
       }
     }
     expect(crashes).toBeGreaterThanOrEqual(2 * CRASH_POINTS.length);
+  });
+
+  it.each(CRASH_POINTS)('nor is a change kept that was taken back after a crash %s', async (point) => {
+    const trial = await start({
+      ...DEPLOYED,
+      change: (it) => it.solution([component('a', '2'), component('b', '2', ['a'])]),
+    });
+    const before = [component('a', '1'), component('b', '1', ['a'])];
+    expect(await lab.serve({ point, at: 1, how: 'killed' })).toBe(true);
+    // As it was when the last run succeeded: the desired state looks unchanged, what is deployed is not.
+    await trial.solution(before);
+    await lab.serve();
+    const { tables, status } = await trial.end();
+    expect(tables.x).toEqual(tableOf(before));
+    expect(status).toEqual({ word: 'Succeeded', current: true });
   });
 });
