@@ -1,0 +1,302 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { mockTopology, type Wire } from '../support/engine.js';
+import { EngineProcess } from '../support/engine-process.js';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
+import { TelltaleScripts } from '../support/telltale-scripts.js';
+
+const ALL_MS = 120_000;
+const MASK = '•••';
+
+/** Secrets look different inside JSON, in URLs and in base64. */
+const canary = (name: string): string => `${name}-"q\\${randomBytes(12).toString('hex')}`;
+const FIRST = canary('first');
+const ROTATED = canary('rotated');
+const FROM_ENVIRONMENT = canary('environment');
+
+let root: string;
+let database: TestDatabase;
+let engine: EngineProcess;
+let scripts: TelltaleScripts;
+/** Every answer to a request of these tests. */
+const answers: string[] = [];
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'symphony-secrets-'));
+  await mkdir(join(root, 'tmp'));
+  await mkdir(join(root, 'secrets', 'default', 'db'), { recursive: true });
+  scripts = await TelltaleScripts.make(join(root, 'scripts'));
+  database = await createTestDatabase('secrets');
+  engine = await EngineProcess.start({
+    databaseUrl: database.url,
+    args: [
+      '--log-level=trace',
+      `--secrets-folder=${join(root, 'secrets')}`,
+      `--providers-script-allowed-folders=${scripts.folder}`,
+    ],
+    env: { TMPDIR: join(root, 'tmp'), SYMPHONY_SECRET_WEB_TOKEN: FROM_ENVIRONMENT },
+  });
+});
+afterAll(async () => {
+  await engine.stop();
+  await database.drop();
+  await rm(root, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  await scripts.betray('not-at-all');
+  await setSecret(FIRST);
+});
+
+const COMPONENT = {
+  name: 'c',
+  metadata: { note: '${{$secret(db,password)}}' },
+  properties: {
+    password: '${{$secret(db,password)}}',
+    url: 'postgres://me:${{$secret(db,password)}}@db/x',
+    nested: { list: ['${{$secret(db,password)}}', { token: '${{$secret(web,token)}}' }] },
+  },
+};
+
+async function setSecret(value: string | undefined): Promise<void> {
+  const file = join(root, 'secrets', 'default', 'db', 'password');
+  if (value === undefined) return rm(file);
+  await writeFile(file, `${value}\n`);
+  await scripts.know(value);
+}
+
+async function ask<T = unknown>(
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<{ status: number; body: T; text: string }> {
+  const answer = await engine.request<T>(method, path, body);
+  answers.push(`${method} ${path}: ${answer.text}`);
+  return answer;
+}
+
+async function deploy(name: string, config: Record<string, string> = {}): Promise<void> {
+  await engine.target(name, { topologies: scripts.topologies(config) });
+  await engine.solution(name, [COMPONENT]);
+  await engine.instance(name, { solution: name, target: { name } });
+}
+
+/** Orders a run and waits until it has ended. */
+async function run(name: string): Promise<void> {
+  const lane = (): Promise<{ doneSeq: string; orderSeq: string }> =>
+    engine.ok('GET', `/jobs/Instance/default/${name}`);
+  const before = await lane();
+  await ask('POST', `/solution/queue?instance=${name}`);
+  await engine.until(
+    `a run of ${name} to end`,
+    async () => (Number((await lane()).doneSeq) > Number(before.orderSeq) ? true : undefined),
+    lane,
+  );
+}
+
+/** All tables as text, one row a line. */
+async function tables(): Promise<string> {
+  const client = new Client({ connectionString: database.url });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ name: string }>(
+      `SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1`,
+    );
+    const texts = [];
+    for (const { name } of rows) {
+      const { rows: lines } = await client.query<{ line: string }>(
+        `SELECT t::text AS line FROM ${name} AS t`,
+      );
+      texts.push(...lines.map(({ line }) => `table ${name}: ${line}`));
+    }
+    return texts.join('\n');
+  } finally {
+    await client.end();
+  }
+}
+
+/** The answers of all GET routes, for each object and each run. */
+async function routes(): Promise<void> {
+  const document = (await (await fetch(`${engine.url}/openapi.json`)).json()) as {
+    paths: Record<string, object>;
+  };
+  const gets = Object.entries(document.paths).flatMap(([path, operations]) =>
+    'get' in operations && path.startsWith('/v1alpha2') ? [path.slice('/v1alpha2'.length)] : [],
+  );
+  const names = [
+    ...(await engine.ok<Wire[]>('GET', '/instances')),
+    ...(await engine.ok<Wire[]>('GET', '/targets/registry')),
+  ].map(({ metadata }) => metadata.name);
+  for (const name of new Set(names)) {
+    const runs = await ask<{ id: string }[]>('GET', `/instances/${name}/runs`);
+    const ids = Array.isArray(runs.body) ? runs.body.map(({ id }) => id) : ['none'];
+    expect(ids[0]).toBeDefined();
+    for (const template of gets) {
+      const path = template
+        .replace('{name}', name)
+        .replace('{kind}', 'Instance')
+        .replace('{namespace}', 'default')
+        .replace('{docType}', 'yaml');
+      const query = template === '/solution/queue' ? `?instance=${name}` : '';
+      for (const id of template.includes('{id}') ? ids : [''])
+        await ask('GET', path.replace('{id}', id) + query);
+    }
+  }
+}
+
+async function files(): Promise<string> {
+  const entries = await readdir(join(root, 'tmp'), { recursive: true, withFileTypes: true });
+  const texts = entries
+    .filter((entry) => entry.isFile())
+    .map(
+      async (entry) => `file ${entry.name}: ${await readFile(join(entry.parentPath, entry.name), 'utf8')}`,
+    );
+  return (await Promise.all(texts)).join('\n');
+}
+
+function formsOf(secret: string): string[] {
+  const base64 = Buffer.from(secret).toString('base64').replaceAll('=', '');
+  return [
+    secret,
+    JSON.stringify(secret).slice(1, -1),
+    // As a JSON text inside a JSON text.
+    JSON.stringify(JSON.stringify(secret).slice(1, -1)).slice(1, -1),
+    encodeURIComponent(secret),
+    base64,
+    Buffer.from(secret).toString('base64url'),
+    // Whatever was done to the rest of it.
+    /[0-9a-f]{24}/.exec(secret)?.[0] ?? secret,
+  ];
+}
+
+/** Looks for every secret in everything that the engine wrote, stored or answered. */
+async function expectNoTrace(): Promise<void> {
+  const secrets = [FIRST, ROTATED, FROM_ENVIRONMENT].flatMap(formsOf);
+  const betrays = (text: string): boolean => secrets.some((secret) => text.includes(secret));
+  await routes();
+  const everything = [...answers, ...engine.output.split('\n'), ...(await tables()).split('\n')];
+  expect(everything.filter(betrays)).toEqual([]);
+  // A script that runs has its files; when it has ended they are gone.
+  await engine.until(
+    'no file to hold a secret',
+    async () => (betrays(await files()) ? undefined : true),
+    files,
+  );
+}
+
+test(
+  'deployed, planned, drifted, rotated and removed: the provider gets it, and nobody else',
+  { timeout: ALL_MS },
+  async () => {
+    await deploy('whole', { note: '${{$secret(db,password)}}' });
+    await engine.settled('instances', 'whole');
+    expect(await scripts.received()).toContain(JSON.stringify(FIRST).slice(1, -1));
+    expect(await scripts.received()).toContain(JSON.stringify(FROM_ENVIRONMENT).slice(1, -1));
+
+    await scripts.lose('whole');
+    expect((await ask('GET', '/instances/whole/plan')).text).toContain('"create"');
+    await run('whole');
+    await scripts.betray('in-a-report');
+    await run('whole');
+
+    await scripts.betray('not-at-all');
+    await setSecret(ROTATED);
+    const plan = await ask('GET', '/instances/whole/plan');
+    expect(plan.text).toContain('"update"');
+    await run('whole');
+    expect(await scripts.received()).toContain(JSON.stringify(ROTATED).slice(1, -1));
+    await expectNoTrace();
+
+    await ask('DELETE', '/instances/whole');
+    await engine.gone('instances', 'whole');
+    await expectNoTrace();
+  },
+);
+
+test.each(['in-words', 'in-base64', 'in-a-result', 'in-a-failed-report'] as const)(
+  'a provider that fails and quotes it %s: what is told is masked',
+  { timeout: ALL_MS },
+  async (how) => {
+    await scripts.betray(how);
+    const name = `fails-${how}`;
+    await deploy(name);
+    const failed = await engine.settled('instances', name, 'Failed');
+    expect(JSON.stringify(failed.status)).toContain(MASK);
+    await ask('GET', `/instances/${name}/plan`);
+    const posted = await ask('POST', '/solution/reconcile', {
+      solutionName: 's',
+      solution: { metadata: { name: 's' }, spec: { components: [COMPONENT] } },
+      instance: { metadata: { name: `posted-${how}` }, spec: {} },
+      targets: { t: { metadata: { name: 't' }, spec: { topologies: scripts.topologies() } } },
+      assignments: { t: '{c}' },
+    });
+    expect([posted.status, posted.text]).toEqual([500, expect.stringContaining(MASK)]);
+
+    await scripts.betray('not-at-all');
+    await run(name);
+    await engine.settled('instances', name);
+    await scripts.betray(how);
+    await ask('DELETE', `/instances/${name}`);
+    await engine.until(
+      'the removal to fail, or to have needed no look',
+      async () => {
+        const found = await engine.get('instances', name);
+        return !found || JSON.stringify(found.status).includes(MASK) ? true : undefined;
+      },
+      () => engine.get('instances', name),
+    );
+    await expectNoTrace();
+    await scripts.betray('not-at-all');
+    await engine.request('POST', `/solution/queue?instance=${name}`);
+    await engine.gone('instances', name);
+  },
+);
+
+test(
+  'a binding that cannot work because of it: the reason does not say what it is',
+  { timeout: ALL_MS },
+  async () => {
+    await deploy('folder', { scriptFolder: '/nowhere/${{$secret(db,password)}}' });
+    await deploy('engine', { scriptEngine: '${{$secret(db,password)}}' });
+    await engine.target('mock', {
+      topologies: mockTopology('mock', { latencyMs: '${{$secret(db,password)}}' }),
+    });
+    await engine.instance('mock', { solution: 'folder', target: { name: 'mock' } });
+    for (const name of ['folder', 'engine', 'mock']) await engine.settled('instances', name, 'Failed');
+    expect(JSON.stringify((await engine.get('instances', 'folder'))?.status)).toContain(MASK);
+    await expectNoTrace();
+  },
+);
+
+test(
+  'a secret that is gone: components are removed without it; a binding that needs it waits and says so',
+  { timeout: ALL_MS },
+  async () => {
+    await deploy('unbound');
+    await deploy('bound', { note: '${{$secret(db,password)}}' });
+    await engine.settled('instances', 'unbound');
+    await engine.settled('instances', 'bound');
+
+    await setSecret(undefined);
+    await ask('DELETE', '/instances/unbound');
+    await engine.gone('instances', 'unbound');
+    await ask('DELETE', '/instances/bound');
+    const stuck = await engine.until(
+      'a reason',
+      async () => {
+        const found = await engine.get('instances', 'bound');
+        return found?.status?.statusDetails?.includes('password') ? found : undefined;
+      },
+      () => engine.get('instances', 'bound'),
+    );
+    expect(stuck.metadata.deletionTimestamp).toBeDefined();
+    await expectNoTrace();
+
+    await setSecret(FIRST);
+    await ask('POST', '/solution/queue?instance=bound');
+    await engine.gone('instances', 'bound');
+  },
+);
