@@ -27,7 +27,7 @@ export const CRASH_POINTS = [
   'before the end is written',
   'after the end is written',
 ] as const;
-export type CrashPoint = (typeof CRASH_POINTS)[number];
+type CrashPoint = (typeof CRASH_POINTS)[number];
 
 export interface Fault {
   point: CrashPoint;

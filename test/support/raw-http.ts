@@ -48,7 +48,7 @@ export async function exchange(url: string, request: RawRequest): Promise<TimedA
 }
 
 /** Sends a whole request as it stands, and reads one answer. */
-export async function timed(port: number, bytes: string | Buffer): Promise<TimedAnswer> {
+async function timed(port: number, bytes: string | Buffer): Promise<TimedAnswer> {
   const from = performance.now();
   const answer = await sendRaw(port, bytes);
   return { ...answer, ms: performance.now() - from };

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   canonicalJson,
@@ -86,7 +86,7 @@ describe('digests', () => {
       fc.property(json, json, (a, b) => {
         const shuffled = JSON.parse(JSON.stringify(a), (_key, value: unknown) =>
           typeof value === 'object' && value !== null && !Array.isArray(value)
-            ? Object.fromEntries(Object.entries(value).reverse())
+            ? Object.fromEntries(Object.entries(value).toReversed())
             : value,
         ) as unknown;
         expect(hashOf(shuffled)).toBe(hashOf(a));

@@ -12,7 +12,7 @@ export interface ActionOutcome {
   stateCode: number;
 }
 
-export interface StepOutcome {
+interface StepOutcome {
   step: Step;
   startedAt: string;
   endedAt: string;

@@ -128,7 +128,7 @@ export async function inlineSubject(
 }
 
 /** Symphony's key of a summary: the instance name, with the guid of its annotation where there is one. */
-export function summaryKeyOf(object: StoredObject): string {
+function summaryKeyOf(object: StoredObject): string {
   const name = object.kind === 'Target' ? `${TARGET_RUNTIME_PREFIX}${object.name}` : object.name;
   const guid = object.annotations[Annotation.Guid];
   return guid ? `${name}-${guid}` : name;
@@ -149,7 +149,7 @@ function isInactive(object: StoredObject): boolean {
   return isKind(object, 'Instance') && object.spec.activeState === 'inactive';
 }
 
-export function deletingTargets(targets: readonly StoredObject<'Target'>[]): ReadonlySet<string> {
+function deletingTargets(targets: readonly StoredObject<'Target'>[]): ReadonlySet<string> {
   return new Set(targets.filter((target) => target.deletionTimestamp).map((target) => target.uid));
 }
 

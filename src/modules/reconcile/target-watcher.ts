@@ -1,6 +1,6 @@
 import type { OnApplicationBootstrap, BeforeApplicationShutdown } from '@nestjs/common';
 import { hashOf, messageOf, type DeploymentOwner } from '@symphony/model';
-import type { TargetChange } from '@symphony/provider-kit';
+import type { TargetChange, TargetProvider, WatchCall } from '@symphony/provider-kit';
 import type { JobStore, LaneOrder } from '../queue/index.js';
 import type { ObservedPlace, RunPlanner } from '../solution/index.js';
 import type { Ledger } from './ledger.js';
@@ -81,17 +81,26 @@ export class TargetWatcher implements OnApplicationBootstrap, BeforeApplicationS
     const watch: Watch = { targetUid: site.targetUid, stop, unheard: new Set([ownerUid]) };
     this.#watches.set(key, watch);
     const onChange = (change: TargetChange): void => this.#changed(site.targetUid, site.targetName, change);
-    provider
-      .watch({ target, role: site.role, signal: stop.signal }, onChange)
-      .then(() => {
-        for (const owner of watch.unheard ?? []) onChange({ ownerUid: owner, what: 'watch began' });
-        watch.unheard = undefined;
-      })
-      .catch((error: unknown) => {
-        this.#watches.delete(key);
-        if (!stop.signal.aborted)
-          this.#say(`Target ${site.targetName} cannot be watched: ${messageOf(error)}`);
-      });
+    void this.#listen(key, watch, provider, { target, role: site.role, signal: stop.signal }, onChange);
+  }
+
+  async #listen(
+    key: string,
+    watch: Watch,
+    provider: TargetProvider,
+    call: WatchCall,
+    onChange: (change: TargetChange) => void,
+  ): Promise<void> {
+    try {
+      await provider.watch?.(call, onChange);
+      for (const owner of watch.unheard ?? []) onChange({ ownerUid: owner, what: 'watch began' });
+      watch.unheard = undefined;
+    } catch (error) {
+      this.#watches.delete(key);
+      if (!call.signal.aborted) {
+        this.#say(`Target ${call.target.name} cannot be watched: ${messageOf(error)}`);
+      }
+    }
   }
 
   /** Gathers what happens at about the same time: one removal by hand is several events. */

@@ -77,6 +77,7 @@ export async function start(work: Work, id: string): Promise<ComponentResultSpec
 /** Starts a container. @returns what looks at it for the grace time, counted from its start, and tells as `start` does */
 export async function begin(work: Work, id: string): Promise<() => Promise<ComponentResultSpec | undefined>> {
   const { engine, call, config } = work;
+  // No AbortSignal.timeout: as a source of another signal it may be collected before it fires (seen on Node 20).
   const over = new AbortController();
   const signal = AbortSignal.any([call.signal, over.signal]);
   const exited = config.startGraceMs === 0 ? undefined : await engine.nextExit(id, signal);

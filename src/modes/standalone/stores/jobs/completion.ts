@@ -14,7 +14,7 @@ export interface Completed {
 export type OutcomeWriter = (tx: Sql, claim: Claim, outcome: RunOutcome) => Promise<void>;
 
 /** The same for many outcomes at once, none of which removes its object. */
-export type OutcomesWriter = (tx: Sql, completed: readonly Completed[]) => Promise<void>;
+type OutcomesWriter = (tx: Sql, completed: readonly Completed[]) => Promise<void>;
 
 /** Retries: a random time up to `firstMs * 2^attempts`, between `minMs` and `maxMs`. */
 export interface BackoffOptions {
