@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import type { ComponentSpec } from '@symphony/model';
 import { describe, expect, it } from 'vitest';
 import { readDockerConfig, type Allowances } from './config.js';
 import { readDeclaration, type Declaration } from './declaration.js';
@@ -148,6 +150,14 @@ describe('a declaration', () => {
       expect(read({ 'container.volumes': [`${path}:/x`] }, allow)).toHaveProperty('problems');
     }
     expect(declared({ 'container.volumes': ['/srv/a/../b:/x'] }, allow).mounts[0]?.Source).toBe('/srv/b');
+  });
+
+  it('of the sample is sound', async () => {
+    const file = new URL('../../../../samples/docker/solution.json', import.meta.url);
+    const { spec } = JSON.parse(await readFile(file, 'utf8')) as { spec: { components: ComponentSpec[] } };
+    for (const component of spec.components) {
+      expect(readDeclaration(component, NOTHING)).not.toHaveProperty('problems');
+    }
   });
 
   it('asks for a name that Docker takes', () => {
