@@ -25,7 +25,11 @@ export interface Mode {
 @Module({})
 export class AppModule {
   static forMode(mode: Mode, config: AppConfig): DynamicModule {
-    const providers = ProvidersModule.forRoot({ script: scriptOptionsOf(config) });
+    const providers = ProvidersModule.forRoot({
+      script: scriptOptionsOf(config),
+      docker: config.providers.docker,
+      http: config.providers.http,
+    });
     const solution = SolutionModule.forRoot(
       {
         callTimeoutMs: config.reconcile.stepTimeoutSeconds * 1000,

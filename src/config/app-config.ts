@@ -115,9 +115,20 @@ class ScriptProviderConfig {
   allowedFolders: string[] = [];
 }
 
+class DockerProviderConfig {
+  @IsBoolean(text('true or false'))
+  enabled = true;
+}
+
+class HttpProviderConfig {
+  @IsBoolean(text('true or false'))
+  allowLinkLocal = false;
+}
+
 class ProvidersConfig {
-  @ValidateNested()
-  script = new ScriptProviderConfig();
+  @ValidateNested() script = new ScriptProviderConfig();
+  @ValidateNested() docker = new DockerProviderConfig();
+  @ValidateNested() http = new HttpProviderConfig();
 }
 
 class SecretsConfig {

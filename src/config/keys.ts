@@ -176,6 +176,20 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     description:
       'The folders whose scripts the script provider may run; with none the provider is off, since it runs programs.',
   }),
+  named('providers.docker.enabled', {
+    type: 'boolean',
+    placeholder: 'true|false',
+    default: true,
+    description:
+      'Whether targets may use the Docker provider, and with it the Docker engines that this process can reach.',
+  }),
+  named('providers.http.allowLinkLocal', {
+    type: 'boolean',
+    placeholder: 'true|false',
+    default: false,
+    description:
+      'Whether the HTTP provider may reach link-local addresses and the metadata services of clouds.',
+  }),
   named('secrets.folder', {
     type: 'path',
     placeholder: 'folder',

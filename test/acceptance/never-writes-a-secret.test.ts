@@ -148,11 +148,13 @@ async function routes(): Promise<void> {
 }
 
 async function files(): Promise<string> {
-  const entries = await readdir(join(root, 'tmp'), { recursive: true, withFileTypes: true });
+  const entries = await readdir(join(root, 'tmp'), { recursive: true, withFileTypes: true }).catch(() => []);
   const texts = entries
     .filter((entry) => entry.isFile())
     .map(
-      async (entry) => `file ${entry.name}: ${await readFile(join(entry.parentPath, entry.name), 'utf8')}`,
+      // A script that ends meanwhile takes its files along.
+      async (entry) =>
+        `file ${entry.name}: ${await readFile(join(entry.parentPath, entry.name), 'utf8').catch(() => '')}`,
     );
   return (await Promise.all(texts)).join('\n');
 }

@@ -49,9 +49,9 @@ objectStoreConformance(async () => {
     async applyComponent(owner) {
       await database.query(
         `INSERT INTO ledger (owner_uid, owner_kind, owner_namespace, owner_name, target_uid, target_name, component,
-                             role, provider, binding_hash, scope, binding, applied, digest, state, generation)
+                             role, provider, binding_hash, scope, binding, applied, digest, state, generation, entry_key)
          VALUES ($1, $2, $3, $4, 'target-uid', 't', 'c', 'instance', 'providers.target.mock', 'h', 'default', '{}', '{}',
-                 '', 'applied', '1')`,
+                 '', 'applied', '1', 'k')`,
         [owner.uid, owner.kind, owner.namespace, owner.name],
       );
       return 'c on t (providers.target.mock)';

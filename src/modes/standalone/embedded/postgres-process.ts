@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { deadlineAfter } from './deadline.js';
 import type { Account } from './account.js';
 import type { Binaries } from './binaries.js';
 import { EmbeddedDatabaseError } from './errors.js';
@@ -91,15 +92,12 @@ export async function launchPostgres(options: LaunchOptions): Promise<PostgresPr
   };
 
   const readyMs = options.readyMs ?? 300_000;
-  const deadline = AbortSignal.any([
-    AbortSignal.timeout(readyMs),
-    ...(options.signal ? [options.signal] : []),
-  ]);
+  const deadline = deadlineAfter(readyMs, options.signal);
   const given = new Promise<'late'>((resolve) => {
-    if (deadline.aborted) resolve('late');
-    deadline.addEventListener('abort', () => resolve('late'), { once: true });
+    if (deadline.signal.aborted) resolve('late');
+    deadline.signal.addEventListener('abort', () => resolve('late'), { once: true });
   });
-  const outcome = await Promise.race([ready, exited, given]);
+  const outcome = await Promise.race([ready, exited, given]).finally(() => deadline.end());
   if (outcome === undefined) return server;
   if (outcome === 'late') {
     await server.stop();

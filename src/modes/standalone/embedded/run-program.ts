@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
+import { deadlineAfter } from './deadline.js';
 import type { Account } from './account.js';
 
 /** How a program ended. `output` is the last part of what it printed on both streams. */
@@ -66,9 +67,8 @@ export function runProgram(
   options: RunOptions = {},
 ): Promise<ProgramResult> {
   // Not spawn's own time-out: its timer outlives a program that cannot be started, and holds up the process.
-  const late = AbortSignal.timeout(options.timeoutMs ?? 60_000);
-  const deadline = options.signal ? AbortSignal.any([late, options.signal]) : late;
-  return new Promise((resolve, reject) => {
+  const deadline = deadlineAfter(options.timeoutMs ?? 60_000, options.signal);
+  const ended = new Promise<ProgramResult>((resolve, reject) => {
     const child = withClusterOpen(options.cluster, (fourth) =>
       spawn(file, args, {
         ...identityOf(options.account),
@@ -76,7 +76,7 @@ export function runProgram(
         env: cleanEnvironment(),
         stdio: ['pipe', 'pipe', 'pipe', fourth],
         killSignal: 'SIGKILL',
-        signal: deadline,
+        signal: deadline.signal,
       }),
     );
     let output = '';
@@ -91,4 +91,5 @@ export function runProgram(
     child.once('error', reject);
     child.once('close', (code) => resolve({ code, output: output.trim() }));
   });
+  return ended.finally(() => deadline.end());
 }
