@@ -66,11 +66,12 @@ export const RELEASE_LEDGER: Statement = {
 };
 
 /** $4: properties to merge. The clock may not run backwards for those who watch lastModified. */
+// The row is held while its status is written: a removal that commits in between would leave a status without an object.
 export const REPORT: Statement = {
   name: 'object_report',
   text: `
-  WITH o AS (
-    SELECT * FROM objects WHERE kind = $1 AND namespace = $2 AND name = $3
+  WITH o AS MATERIALIZED (
+    SELECT * FROM objects WHERE kind = $1 AND namespace = $2 AND name = $3 FOR KEY SHARE
   ), s AS (
     INSERT INTO object_status (uid, reported, reported_at)
     SELECT uid, $4::jsonb, clock_timestamp() FROM o
