@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { chown, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,19 @@ const PROGRAM = fileURLToPath(new URL('engine-process.ts', import.meta.url));
 export const IS_ROOT = process.getuid?.() === 0;
 /** An account that every system has, for what a normal user does. */
 export const NOBODY = { uid: 65_534, gid: 65_534 };
+
+/** Whether another account can run this Node on this checkout: not where one of them lies in a private folder. */
+export const NOBODY_CAN_RUN = IS_ROOT && canRunAs(NOBODY);
+
+function canRunAs(account: { uid: number; gid: number }): boolean {
+  const look = `require('node:fs').accessSync(${JSON.stringify(join(process.cwd(), 'package.json'))})`;
+  const { status } = spawnSync(process.execPath, ['-e', look], { ...account, cwd: '/' });
+  if (status === 0) return true;
+  process.stderr.write(
+    `\nSKIPPED: tests as a normal user. Another account cannot reach ${process.execPath} or ${process.cwd()}.\n`,
+  );
+  return false;
+}
 
 type Report =
   { ready: EmbeddedConnection; cluster: string } | { written: number } | { failed: string; message: string };

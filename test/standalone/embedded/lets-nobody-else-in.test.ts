@@ -5,7 +5,7 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EmbeddedPostgres } from '../../../src/modes/standalone/embedded/index.js';
 import { silentLog } from '../../support/postgres-server.js';
-import { IS_ROOT, NOBODY, removeFolder, temporaryFolder } from './engine.js';
+import { IS_ROOT, NOBODY, NOBODY_CAN_RUN, removeFolder, temporaryFolder } from './engine.js';
 
 let root: string;
 beforeAll(async () => {
@@ -46,7 +46,7 @@ test('over the socket: no TCP port, no secret, and a door that is closed to othe
     for (const path of [dataDir, join(dataDir, 'postgres'), database.cluster]) {
       expect([path, (await stat(path)).mode & 0o077]).toEqual([path, 0]);
     }
-    if (IS_ROOT) {
+    if (NOBODY_CAN_RUN) {
       expect(openedBy(NOBODY, join(database.cluster, '.s.PGSQL.5432'))).toBe('EACCES');
     }
     await expect(connects({ ...database.connection, user: 'postgres' })).rejects.toThrow(
@@ -66,9 +66,9 @@ test.runIf(IS_ROOT)(
       // The owner of the cluster, which every other service of that account is too. Let it come as far as the socket.
       const { uid, gid } = await stat(database.cluster);
       const program = `
+      const { Client } = require(${JSON.stringify(join(process.cwd(), 'node_modules/pg'))});
       process.setgroups([]); process.setgid(${gid});
       process.chdir(${JSON.stringify(database.cluster)}); process.setuid(${uid});
-      const { Client } = require(${JSON.stringify(join(process.cwd(), 'node_modules/pg'))});
       new Client({ host: '/proc/self/cwd', port: 5432, user: 'symphony', database: 'symphony' })
         .connect().then(() => console.log('connected'), (e) => console.log(e.message)).then(() => process.exit());`;
       const { stdout } = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8' });

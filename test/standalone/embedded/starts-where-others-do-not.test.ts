@@ -11,7 +11,7 @@ import {
 import { EmbeddedPostgres } from '../../../src/modes/standalone/embedded/index.js';
 import { runProgram } from '../../../src/modes/standalone/embedded/run-program.js';
 import { silentLog } from '../../support/postgres-server.js';
-import { allGone, Engine, IS_ROOT, NOBODY, removeFolder, temporaryFolder } from './engine.js';
+import { allGone, Engine, IS_ROOT, NOBODY, NOBODY_CAN_RUN, removeFolder, temporaryFolder } from './engine.js';
 
 let root: string;
 beforeAll(async () => {
@@ -90,7 +90,7 @@ test.runIf(IS_ROOT)(
   },
 );
 
-test.runIf(IS_ROOT)('as a normal user: started, killed, started again', async () => {
+test.runIf(NOBODY_CAN_RUN)('as a normal user: started, killed, started again', async () => {
   const dataDir = await temporaryFolder(NOBODY);
   try {
     const first = Engine.run(dataDir, { mode: 'write', account: NOBODY });
