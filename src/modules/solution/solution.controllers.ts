@@ -10,50 +10,6 @@ import type { RunRecord } from '../queue/index.js';
 const DEFAULT_LIMIT = 20;
 const MAX_LIMIT = 200;
 
-/** Plan, and history of runs; the same for instances and for the own components of targets. */
-abstract class ExplainingController {
-  protected abstract readonly kind: DeployableKind;
-
-  constructor(
-    private readonly explainer: Explainer,
-    private readonly reader: DesiredStateReader,
-    private readonly history: RunHistory,
-  ) {}
-
-  protected plan(name: string, namespace: string | undefined): Promise<Explanation> {
-    return this.explainer.explain({ kind: this.kind, namespace: namespace || DEFAULT_NAMESPACE, name });
-  }
-
-  protected async runs(
-    name: string,
-    namespace: string | undefined,
-    limit: string | undefined,
-    after: string | undefined,
-    reply: FastifyReply,
-  ): Promise<RunRecord[]> {
-    const { items, next } = await this.history.list(
-      await this.#uidOf(name, namespace),
-      limitOf(limit),
-      after,
-    );
-    if (next !== undefined) void reply.header('X-Continue', next);
-    return items;
-  }
-
-  protected async run(name: string, id: string, namespace: string | undefined): Promise<RunRecord> {
-    const found = await this.history.get(await this.#uidOf(name, namespace), id);
-    if (!found) throw new NotFoundError(`There is no run ${id} of ${name}; it may have been pruned.`);
-    return found;
-  }
-
-  async #uidOf(name: string, namespace: string | undefined): Promise<string> {
-    const key = { kind: this.kind, namespace: namespace || DEFAULT_NAMESPACE, name };
-    const { object } = await this.reader.read(key);
-    if (!object) throw new NotFoundError(`There is no ${key.kind} ${name} in namespace ${key.namespace}.`);
-    return object.uid;
-  }
-}
-
 function limitOf(text: string | undefined): number {
   if (text === undefined || text === '') return DEFAULT_LIMIT;
   const limit = Number(text);
@@ -71,26 +27,26 @@ const PLAN_OK = {
 const RUNS = { summary: 'Runs, newest first: plan, outcomes, reasons, timing, who' };
 const NAMESPACE = { name: 'namespace', required: false };
 
-@ApiTags('instances')
-@Controller('v1alpha2/instances')
-export class InstanceRunsController extends ExplainingController {
-  protected readonly kind = 'Instance';
+/** Plan, and history of runs; the same for instances and for the own components of targets. */
+abstract class RunsController {
+  protected abstract readonly kind: DeployableKind;
 
   constructor(
-    @Inject(Explainer) explainer: Explainer,
-    @Inject(DesiredStateReader) reader: DesiredStateReader,
-    @Inject(RunHistory) history: RunHistory,
-  ) {
-    super(explainer, reader, history);
-  }
+    @Inject(Explainer) private readonly explainer: Explainer,
+    @Inject(DesiredStateReader) private readonly reader: DesiredStateReader,
+    @Inject(RunHistory) private readonly history: RunHistory,
+  ) {}
 
   @Get(':name/plan')
   @ApiOperation(PLAN)
   @ApiParam({ name: 'name' })
   @ApiQuery(NAMESPACE)
   @ApiResponse(PLAN_OK)
-  getPlan(@Param('name') name: string, @Query('namespace') namespace: string | undefined) {
-    return this.plan(name, namespace);
+  getPlan(
+    @Param('name') name: string,
+    @Query('namespace') namespace: string | undefined,
+  ): Promise<Explanation> {
+    return this.explainer.explain({ kind: this.kind, namespace: namespace || DEFAULT_NAMESPACE, name });
   }
 
   @Get(':name/runs')
@@ -99,14 +55,17 @@ export class InstanceRunsController extends ExplainingController {
   @ApiQuery(NAMESPACE)
   @ApiQuery({ name: 'limit', required: false })
   @ApiQuery({ name: 'continue', required: false })
-  getRuns(
+  async getRuns(
     @Param('name') name: string,
     @Query('namespace') namespace: string | undefined,
     @Query('limit') limit: string | undefined,
     @Query('continue') after: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ) {
-    return this.runs(name, namespace, limit, after, reply);
+  ): Promise<RunRecord[]> {
+    const uid = await this.#uidOf(name, namespace);
+    const { items, next } = await this.history.list(uid, limitOf(limit), after);
+    if (next !== undefined) void reply.header('X-Continue', next);
+    return items;
   }
 
   @Get(':name/runs/:id')
@@ -114,63 +73,32 @@ export class InstanceRunsController extends ExplainingController {
   @ApiParam({ name: 'name' })
   @ApiParam({ name: 'id' })
   @ApiQuery(NAMESPACE)
-  getRun(
+  async getRun(
     @Param('name') name: string,
     @Param('id') id: string,
     @Query('namespace') namespace: string | undefined,
-  ) {
-    return this.run(name, id, namespace);
+  ): Promise<RunRecord> {
+    const found = await this.history.get(await this.#uidOf(name, namespace), id);
+    if (!found) throw new NotFoundError(`There is no run ${id} of ${name}; it may have been pruned.`);
+    return found;
   }
+
+  async #uidOf(name: string, namespace: string | undefined): Promise<string> {
+    const key = { kind: this.kind, namespace: namespace || DEFAULT_NAMESPACE, name };
+    const { object } = await this.reader.read(key);
+    if (!object) throw new NotFoundError(`There is no ${key.kind} ${name} in namespace ${key.namespace}.`);
+    return object.uid;
+  }
+}
+
+@ApiTags('instances')
+@Controller('v1alpha2/instances')
+export class InstanceRunsController extends RunsController {
+  protected readonly kind = 'Instance';
 }
 
 @ApiTags('targets')
 @Controller('v1alpha2/targets/registry')
-export class TargetRunsController extends ExplainingController {
+export class TargetRunsController extends RunsController {
   protected readonly kind = 'Target';
-
-  constructor(
-    @Inject(Explainer) explainer: Explainer,
-    @Inject(DesiredStateReader) reader: DesiredStateReader,
-    @Inject(RunHistory) history: RunHistory,
-  ) {
-    super(explainer, reader, history);
-  }
-
-  @Get(':name/plan')
-  @ApiOperation(PLAN)
-  @ApiParam({ name: 'name' })
-  @ApiQuery(NAMESPACE)
-  @ApiResponse(PLAN_OK)
-  getPlan(@Param('name') name: string, @Query('namespace') namespace: string | undefined) {
-    return this.plan(name, namespace);
-  }
-
-  @Get(':name/runs')
-  @ApiOperation(RUNS)
-  @ApiParam({ name: 'name' })
-  @ApiQuery(NAMESPACE)
-  @ApiQuery({ name: 'limit', required: false })
-  @ApiQuery({ name: 'continue', required: false })
-  getRuns(
-    @Param('name') name: string,
-    @Query('namespace') namespace: string | undefined,
-    @Query('limit') limit: string | undefined,
-    @Query('continue') after: string | undefined,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ) {
-    return this.runs(name, namespace, limit, after, reply);
-  }
-
-  @Get(':name/runs/:id')
-  @ApiOperation({ summary: 'One run' })
-  @ApiParam({ name: 'name' })
-  @ApiParam({ name: 'id' })
-  @ApiQuery(NAMESPACE)
-  getRun(
-    @Param('name') name: string,
-    @Param('id') id: string,
-    @Query('namespace') namespace: string | undefined,
-  ) {
-    return this.run(name, id, namespace);
-  }
 }
