@@ -1,4 +1,3 @@
-import type { LedgerEntry } from './ledger.js';
 import type { ComponentSpec } from './objects/component.js';
 import type { BindingSpec } from './objects/target.js';
 import type { Reason } from './reasons.js';
@@ -70,5 +69,3 @@ export interface ResolvedComponent {
   /** Paths whose values come from secrets. */
   sensitive: string[];
 }
-
-export type LedgerView = readonly LedgerEntry[];

@@ -8,8 +8,7 @@ import {
   type SummarySpec,
 } from '@symphony/model';
 import { generateInline } from '@symphony/planning';
-import { Events } from '../events/index.js';
-import { JobStore, SummaryStore, type LaneKey, type LaneOrder } from '../queue/index.js';
+import { JobStore, JobWaker, SummaryStore, type LaneKey, type LaneOrder } from '../queue/index.js';
 import { DesiredStateReader, RunPlanner } from '../solution/index.js';
 import { blockedSummary } from './report.js';
 import { inlineSummaryKey } from './subject.js';
@@ -34,7 +33,7 @@ const OBSERVE_DEADLINE_MS = 60_000;
 export class InlineService {
   constructor(
     private readonly jobs: JobStore,
-    private readonly events: Events,
+    private readonly waker: JobWaker,
     private readonly summaries: SummaryStore,
     private readonly reader: DesiredStateReader,
     private readonly planner: RunPlanner,
@@ -90,32 +89,11 @@ export class InlineService {
     const deadline = performance.now() + WAIT_MS;
     for (;;) {
       // Listens before it looks: a run that ends in between is heard.
-      const finished = this.#nextFinished(key);
-      try {
-        if (await this.jobs.isDone(key, seq)) return;
-        if (performance.now() > deadline) throw stillGoing(key);
-        await finished.promise;
-      } finally {
-        finished.cancel();
-      }
+      const finished = this.waker.nextFinished(LOOK_EVERY_MS);
+      if (await this.jobs.isDone(key, seq)) return;
+      if (performance.now() > deadline) throw stillGoing(key);
+      await finished;
     }
-  }
-
-  /** The end of a run of this lane in this process; or a while, for runs elsewhere. */
-  #nextFinished({ kind, namespace, name }: LaneKey): { promise: Promise<void>; cancel: () => void } {
-    let cancel = (): void => undefined;
-    const promise = new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, LOOK_EVERY_MS);
-      const off = this.events.on('job.finished', (event) => {
-        if (event.kind === kind && event.namespace === namespace && event.name === name) resolve();
-      });
-      cancel = (): void => {
-        clearTimeout(timer);
-        off();
-        resolve();
-      };
-    });
-    return { promise, cancel };
   }
 }
 
