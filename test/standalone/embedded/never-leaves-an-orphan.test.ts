@@ -1,4 +1,6 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdir, readFile, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -35,6 +37,27 @@ test('kill -9 of the engine at any moment of its first start leaves nothing that
   await database.stop();
   // Nothing half made stays beside the cluster.
   expect(await readdir(join(dataDir, 'postgres'))).toEqual([basename(database.cluster)]);
+});
+
+test('a cluster in the making that somebody still writes into does not stay beside the new one', async () => {
+  const dataDir = join(root, 'written');
+  const parent = join(dataDir, 'postgres');
+  const partial = join(parent, 'new-0123456789ab');
+  await mkdir(partial, { recursive: true });
+  for (const folder of [dataDir, parent]) await chmod(folder, 0o700);
+  // Many files, so that their removal takes long enough to be overtaken.
+  const script = 'i=0; while [ $i -lt 60000 ]; do i=$((i+1)); : > "$1/file$i" || exit; done';
+  const writer = spawn('/bin/sh', ['-c', script, 'writer', partial], { stdio: 'ignore' });
+  const ended = once(writer, 'exit');
+  try {
+    await eventually('it writes', async () => (await readdir(partial)).length > 3_000);
+    const database = await EmbeddedPostgres.start({ dataDir, logger: silentLog });
+    await database.stop();
+    expect(await readdir(parent)).toEqual([basename(database.cluster)]);
+  } finally {
+    writer.kill('SIGKILL');
+    await ended;
+  }
 });
 
 test('an orderly stop ends the server cleanly and gives the data directory back', async () => {

@@ -17,6 +17,9 @@ export interface ExistingCluster {
 /** How the folders of clusters in the making are named. */
 const PARTIAL = 'new-';
 
+/** Removes a folder in which another process still makes files: tries again for about five seconds. */
+const REMOVE_WHILE_WRITTEN = { recursive: true, force: true, maxRetries: 10, retryDelay: 100 };
+
 /** Longest path of a socket, in bytes, that every system takes (macOS 103, Linux 107), with a margin. */
 const SOCKET_PATH_LIMIT = 100;
 
@@ -102,10 +105,10 @@ export async function installCluster(
 ): Promise<string> {
   const parent = join(dataDir, 'postgres');
   await mkdir(parent, { recursive: true, mode: 0o700 });
-  // Holding the lock of the data directory we are the only one here: these are of engines that were killed. Their
-  // initdb may live on for a second, so each gets a name of its own, and what cannot be removed yet is left for later.
+  // Holding the lock of the data directory we are the only one here: these are of engines that were killed. An
+  // initdb of theirs may write on for a moment, so each has a name of its own; once its folder is gone it ends.
   for (const name of (await readdir(parent)).filter((entry) => entry.startsWith(PARTIAL))) {
-    await rm(join(parent, name), { recursive: true, force: true }).catch(() => undefined);
+    await rm(join(parent, name), REMOVE_WHILE_WRITTEN).catch(() => undefined);
   }
   const partial = join(parent, `${PARTIAL}${randomBytes(6).toString('hex')}`);
   await make(partial);
