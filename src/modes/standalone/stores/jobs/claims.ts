@@ -1,4 +1,10 @@
-import { CAUSES, type Claim, type ClaimRequest } from '../../../../modules/queue/index.js';
+import {
+  causesFrom,
+  CAUSES,
+  startOfClaim,
+  type Claim,
+  type ClaimRequest,
+} from '../../../../modules/queue/index.js';
 import type { Database, Statement } from '../../database/database.js';
 import { inlinePayloads } from './inline-payloads.js';
 
@@ -10,12 +16,6 @@ export const READY = `l.worker IS NULL AND l.due_at IS NOT NULL AND NOT l.suspen
 
 /** Namespaces that one claim looks at per cause; what lies beyond is found by the oldest-first claim. */
 const NAMESPACES_PER_CLAIM = 256;
-
-/**
- * Where each claim begins, so that nothing starves: mostly with people, every fourth time with another cause, which
- * leaves dependents an eighth, retries and periodic runs a sixteenth of the claims however many people's orders wait.
- */
-const STARTS = [0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 3] as const;
 
 const RETURNING = `
   RETURNING l.id, l.kind, l.namespace, l.name, l.inline, l.epoch, l.order_seq, l.generation, l.deleting, l.cause,
@@ -36,11 +36,6 @@ const TAKE = `
   SELECT ${picked('p')} FROM picked AS p
   ON CONFLICT ON CONSTRAINT lanes_pk DO UPDATE SET
     worker = $1, epoch = l.epoch + 1, claimed_seq = l.order_seq, claimed_at = now(), due_at = NULL`;
-
-/** Begins with `start`, then the others by urgency. UNION ALL is evaluated in order and only as far as LIMIT asks. */
-function causesFrom(start: number): number[] {
-  return [start, ...CAUSES.map((_, index) => index).filter((index) => index !== start)];
-}
 
 /** The oldest first, whatever the namespace. */
 function oldest(cause: number): string {
@@ -64,8 +59,9 @@ function fair(cause: number): string {
 }
 
 /**
- * One cause after the other. A less urgent one gets its turn here only when nothing of those before is due; what the
- * shares leave free is filled by the claim of the oldest, which begins with the most urgent again.
+ * One cause after the other; UNION ALL is evaluated in order and only as far as LIMIT asks. A less urgent one gets its
+ * turn here only when nothing of those before is due; what the shares leave free is filled by the claim of the oldest,
+ * which begins with the most urgent again.
  */
 function fairArms(start: number): string[] {
   const causes = causesFrom(start);
@@ -150,7 +146,7 @@ export class LaneClaims {
   constructor(private readonly database: Database) {}
 
   async claim({ worker, limit, periodic }: ClaimRequest): Promise<Claim[]> {
-    const start = STARTS[this.#turn++ % STARTS.length] ?? 0;
+    const start = startOfClaim(this.#turn++);
     const rows = await this.#take(FAIR[start], [
       worker,
       limit,

@@ -1,5 +1,12 @@
 import { UnavailableError } from '@symphony/model';
-import type { Claim, CompleteResult, RunOutcome } from '../../../../modules/queue/index.js';
+import {
+  DEFAULT_BACKOFF,
+  MAX_LANE_MESSAGE,
+  type BackoffOptions,
+  type Claim,
+  type CompleteResult,
+  type RunOutcome,
+} from '../../../../modules/queue/index.js';
 import type { Database, Sql, Statement } from '../../database/database.js';
 import { assertFence } from './fence.js';
 import { Gather } from './gather.js';
@@ -15,17 +22,6 @@ export type OutcomeWriter = (tx: Sql, claim: Claim, outcome: RunOutcome) => Prom
 
 /** The same for many outcomes at once, none of which removes its object. */
 type OutcomesWriter = (tx: Sql, completed: readonly Completed[]) => Promise<void>;
-
-/** Retries: a random time up to `firstMs * 2^attempts`, between `minMs` and `maxMs`. */
-export interface BackoffOptions {
-  minMs: number;
-  firstMs: number;
-  maxMs: number;
-}
-
-const DEFAULT_BACKOFF: BackoffOptions = { minMs: 1_000, firstMs: 2_000, maxMs: 300_000 };
-
-const MAX_MESSAGE = 1_000;
 
 // The lane's row is locked before anything is decided from it. Two statements with opposite conditions (order_seq =
 // claimed_seq, order_seq > claimed_seq) would both miss an order that commits between them: each looks at rows as they
@@ -222,7 +218,7 @@ function finishItem({ claim, outcome }: Completed): object {
     of_epoch: claim.fence.epoch,
     to_result: outcome.result,
     to_reason: outcome.reason.code,
-    to_message: outcome.reason.message.slice(0, MAX_MESSAGE),
+    to_message: outcome.reason.message.slice(0, MAX_LANE_MESSAGE),
     hash: outcome.deploymentHash,
     next_ms: outcome.nextRunMs,
     retry_ms: outcome.retryAfterMs ?? 0,

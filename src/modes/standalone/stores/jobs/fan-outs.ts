@@ -1,6 +1,5 @@
-import type { InstanceSpec, TargetSelector } from '@symphony/model';
-import { matchTargets } from '@symphony/planning';
-import type { LaneOrder } from '../../../../modules/queue/index.js';
+import type { InstanceSpec } from '@symphony/model';
+import { selectsTarget, type LaneOrder } from '../../../../modules/queue/index.js';
 import type { Database, Sql, Statement } from '../../database/database.js';
 import { orderUnlocked } from './orders.js';
 
@@ -72,9 +71,6 @@ interface DependentRow {
   sure: boolean;
 }
 
-/** More sets of properties than this are not compared: every instance that selects targets is ordered then. */
-const MAX_PROPERTY_SETS = 32;
-
 /**
  * Orders one page of the dependents of the oldest fan-out, in one transaction, so that a crash repeats at most a page.
  * @returns false when no fan-out waits
@@ -117,7 +113,7 @@ async function dependentsOf(tx: Sql, fanOut: FanOutRow, limit: number): Promise<
 
 function ordersFor(fanOut: FanOutRow, page: readonly DependentRow[]): LaneOrder[] {
   return page
-    .filter((row) => row.sure || selects(row.target ?? undefined, fanOut))
+    .filter((row) => row.sure || selectsTarget(row.target ?? undefined, fanOut))
     .map((row) => ({
       kind: 'Instance',
       namespace: fanOut.namespace,
@@ -126,13 +122,4 @@ function ordersFor(fanOut: FanOutRow, page: readonly DependentRow[]): LaneOrder[
       action: 'update',
       cause: 'dependent',
     }));
-}
-
-/** Whether the instance selects the target as it was or as it is. */
-function selects(wanted: TargetSelector | undefined, { name, properties }: FanOutRow): boolean {
-  if (properties.length > MAX_PROPERTY_SETS) return true;
-  const sets = properties.length > 0 ? properties : [{}];
-  return sets.some(
-    (set) => matchTargets(wanted, [{ name, spec: { properties: set }, deleting: false }]).matched.length > 0,
-  );
 }

@@ -1,5 +1,9 @@
-import { ConflictError, InvalidInputError } from '@symphony/model';
-import type { InlinePayload, LaneOrder } from '../../../../modules/queue/index.js';
+import {
+  refuseOlderJob,
+  storedObjectExists,
+  type InlinePayload,
+  type LaneOrder,
+} from '../../../../modules/queue/index.js';
 import type { Database, Sql, Statement } from '../../database/database.js';
 import { orderLanes } from './orders.js';
 
@@ -62,31 +66,10 @@ export async function orderInlineLane(
   const [lane] = await orderLanes(tx, [order]);
   if (!lane) throw new Error('an order returned no lane');
   const stored = await tx.query(STORED, [order.kind, order.namespace, order.name]);
-  if (stored.length > 0) {
-    throw new ConflictError(
-      `The ${order.kind.toLowerCase()} ${order.name} is stored in namespace ${order.namespace}, so it cannot be ` +
-        'deployed by a posted deployment. Change the stored object, or post under another name.',
-      'StoredObjectExists',
-    );
-  }
+  if (stored.length > 0) throw storedObjectExists(order);
   const [previous] = await tx.query<{ job_id: string }>(JOB_ID, [lane.id]);
   if (previous) refuseOlderJob(previous.job_id, order.payload.jobId);
   const { deployment, jobId, activeTarget } = order.payload;
   await tx.query(WRITE, [lane.id, jobId, activeTarget ?? null, JSON.stringify(deployment)]);
   return lane.order_seq;
-}
-
-/** Symphony's rule: only when both are given must the new one be a number that is not lower. */
-function refuseOlderJob(before: string, after: string): void {
-  if (before === '' || after === '') return;
-  const path = 'jobID';
-  if (!/^-?\d+$/.test(after)) {
-    const message = 'must be a decimal number';
-    throw new InvalidInputError(`The job id ${JSON.stringify(after)} ${message}.`, [{ path, message }]);
-  }
-  if (!/^-?\d+$/.test(before) || BigInt(after) >= BigInt(before)) return;
-  const message = `must be ${before} or greater, the newest that was accepted`;
-  throw new InvalidInputError(`The job id ${after} is older than one before: it ${message}.`, [
-    { path, message },
-  ]);
 }

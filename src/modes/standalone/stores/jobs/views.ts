@@ -1,6 +1,8 @@
-import { InvalidInputError, REASONS, type ReasonCode } from '@symphony/model';
+import { REASONS, type ReasonCode } from '@symphony/model';
 import {
   CAUSES,
+  continueAfter,
+  positionOf,
   type LaneKey,
   type LaneQuery,
   type LaneState,
@@ -84,8 +86,7 @@ export async function listLanes(sql: Sql, query: LaneQuery): Promise<{ items: La
   const items = rows.slice(0, query.limit).map(viewOf);
   const last = items.at(-1);
   if (rows.length <= query.limit || !last) return { items };
-  const next = Buffer.from(JSON.stringify([last.kind, last.namespace, last.name])).toString('base64url');
-  return { items, next };
+  return { items, next: continueAfter(last) };
 }
 
 /** A lane that is gone has run all that was ordered. */
@@ -99,26 +100,6 @@ export async function nextDueMs(sql: Sql, capMs: number, periodic: boolean): Pro
   const lastCause = CAUSES.length - (periodic ? 1 : 2);
   const [row] = await sql.query<{ ms: number | null }>(NEXT_DUE, [lastCause]);
   return Math.min(capMs, Math.max(0, row?.ms ?? capMs));
-}
-
-function positionOf(token: string | undefined): [string, string, string] {
-  if (!token) return ['', '', ''];
-  try {
-    const parsed: unknown = JSON.parse(Buffer.from(token, 'base64url').toString());
-    if (Array.isArray(parsed) && parsed.length === 3 && parsed.every(isStorableText)) {
-      return [parsed[0], parsed[1], parsed[2]] as [string, string, string];
-    }
-  } catch {
-    // Reported below like any other text that is not a token of ours.
-  }
-  throw new InvalidInputError(
-    'The value of "continue" is not one that a list answered with. Start without it.',
-    [{ path: 'continue', message: 'must be the X-Continue header of the page before' }],
-  );
-}
-
-function isStorableText(value: unknown): boolean {
-  return typeof value === 'string' && !value.includes('\0');
 }
 
 function viewOf(row: LaneRow): LaneView {
