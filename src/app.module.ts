@@ -72,7 +72,16 @@ export class AppModule {
 /** Traces of running scripts lie where the next engine on the same data finds them. */
 function scriptOptionsOf({ providers, databaseUrl, dataDir }: AppConfig): ProvidersOptions['script'] {
   const { allowedFolders } = providers.script;
-  return databaseUrl ? { allowedFolders } : { allowedFolders, stagingRoot: path.join(dataDir, 'scripts') };
+  return databaseUrl
+    ? { allowedFolders, store: withoutCredentials(databaseUrl) }
+    : { allowedFolders, stagingRoot: path.join(dataDir, 'scripts') };
+}
+
+/** Host and database, the same for all replicas whatever they log in with. */
+function withoutCredentials(databaseUrl: string): string {
+  if (!URL.canParse(databaseUrl)) return '';
+  const { host, pathname } = new URL(databaseUrl);
+  return `${host}${pathname}`;
 }
 
 /** @throws ConfigError when an open administrator would be reachable from another machine */

@@ -25,6 +25,11 @@ export interface ProviderCall {
   /** Milliseconds that are left when the call starts; the signal fires then. */
   timeoutMs: number;
   /**
+   * The caller is a run, which has its owner for itself: whatever another engine still does for the same owner is the rest
+   * of a run that lost its lane. Left out for looks beside the runs (plan, explain).
+   */
+  exclusive?: boolean;
+  /**
    * Replaces the values that were resolved from secrets for this call. Whatever a provider quotes from its target (error
    * texts, output of programs, bodies of answers) goes through it before it leaves the provider.
    */

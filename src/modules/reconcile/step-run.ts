@@ -144,6 +144,7 @@ export class StepRun {
           target: targets.of(this.#place),
           role: this.step.role,
           scope: this.step.scope,
+          exclusive: true,
           steps,
           dryRun: deployment.dryRun,
           isFirst,

@@ -169,7 +169,7 @@ export class RunPlanner {
     const values = new RunValues(this.sources, this.options.digestKey, deployment.owner.namespace, stop);
     const { resolved } = await values.components(deployment);
     const byPair = new Map(resolved.map((item) => [pairKey(item.target, item.component.name), item]));
-    const request = { ledger, stop, cancel: stop };
+    const request = { ledger, stop, cancel: stop, readOnly: true };
     const resolvedOf = (target: string, component: string) => byPair.get(pairKey(target, component));
     const targets = new RunTargets(deployment, []);
     const observed = await this.#observe({ request, deployment, values, targets, resolvedOf }, new Map());
@@ -252,6 +252,7 @@ export class RunPlanner {
         target: targets.of(site),
         role: site.role,
         scope: site.scope,
+        exclusive: !request.readOnly,
         references,
       });
       this.onObserved({
@@ -284,7 +285,7 @@ export class RunPlanner {
 
 /** What targets are looked at for. */
 interface Look {
-  request: Pick<PlanRequest, 'ledger' | 'stop' | 'cancel' | 'patienceMs'>;
+  request: Pick<PlanRequest, 'ledger' | 'stop' | 'cancel' | 'patienceMs' | 'readOnly'>;
   deployment: Deployment;
   values: RunValues;
   targets: RunTargets;

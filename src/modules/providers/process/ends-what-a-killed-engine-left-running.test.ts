@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { randomUUID } from 'node:crypto';
 import { FileProcessTracker, killLeftovers } from './index.js';
@@ -83,7 +84,7 @@ describe('killLeftovers', () => {
     const child = await leftover(marker, { SYMPHONY_RUN: marker });
     expect(await killLeftovers(root)).toEqual({ killed: [], survived: [], problems: [] });
     expect(lives(child)).toBe(true);
-    expect(await readdir(join(root, 'processes'))).toEqual([`${marker}.json`]);
+    expect(await readdir(join(root, 'processes'))).toEqual([`${marker}.json`, `${marker}.permit`]);
   });
 
   it('spares a stranger that got the id of a process that is gone', async () => {
@@ -108,6 +109,24 @@ describe('killLeftovers', () => {
     await died(child);
     expect(killed).toEqual([child.pid]);
     expect(problems).toHaveLength(2);
+  });
+
+  it('takes an engine that is dead and not yet buried for dead', async () => {
+    // Its parent never waits for it.
+    const parent = spawn('/bin/sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 600'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    children.push(parent);
+    const [line] = parent.stdout ? ((await once(parent.stdout, 'data')) as [Buffer]) : [];
+    const zombie = Number(String(line));
+    const startTime = await startTimeOf(zombie);
+    const marker = randomUUID();
+    const child = await leftover(marker, {});
+    await rewrite(marker, (trace) => (trace['engine'] = { pid: zombie, startTime }));
+    while ((await startTimeOf(zombie)) !== undefined) await delay(10);
+    expect(await readFile(`/proc/${zombie}/stat`, 'utf8')).toContain(') Z ');
+    expect((await killLeftovers(root)).killed).toEqual([child.pid]);
+    await died(child);
   });
 
   it('does nothing where there never was anything', async () => {

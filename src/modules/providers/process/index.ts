@@ -1,4 +1,4 @@
-export { runProgram, type ProgramEnd } from './run.js';
+export { NOT_PERMITTED, runProgram, type ProgramEnd } from './run.js';
 export {
   FileProcessTracker,
   killLeftovers,

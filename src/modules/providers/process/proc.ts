@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 
 /**
  * What tells one process from a later one with the same id: boot id and start time in clock ticks. Undefined where the
- * system does not show it (no /proc), or when the process is gone.
+ * system does not show it (no /proc), or when the process is gone, also when it is dead and nobody has buried it yet.
  */
 export async function startTimeOf(pid: number): Promise<string | undefined> {
   try {
@@ -10,9 +10,10 @@ export async function startTimeOf(pid: number): Promise<string | undefined> {
       readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
       readFile(`/proc/${pid}/stat`, 'utf8'),
     ]);
-    // The second field is the program's name in parentheses and may contain anything; field 22 is the start time.
-    const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-    return ticks ? `${boot.trim()}:${ticks}` : undefined;
+    // The second field is the program's name in parentheses and may contain anything; field 3 is the state, 22 the start time.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const [state = '', ticks = ''] = [fields[0], fields[19]];
+    return ticks === '' || 'ZX'.includes(state) ? undefined : `${boot.trim()}:${ticks}`;
   } catch {
     return undefined;
   }
@@ -36,8 +37,8 @@ export async function processesWith(variable: string): Promise<number[]> {
   return found.filter((pid) => pid !== 0 && pid !== process.pid);
 }
 
-/** Sends a signal to a process, or to a group (`-pid`). False when there is nobody to receive it. */
-export function signalTo(pid: number, signal: NodeJS.Signals): boolean {
+/** Sends a signal to a process, or to a group (`-pid`); 0 only asks. False when there is nobody to receive it. */
+export function signalTo(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(pid, signal);
   } catch {

@@ -17,6 +17,8 @@ export interface ProgramRun {
   marker: string;
   /** The caller has told it that the run is `starting`, and tells it when it has `ended`. */
   tracker: ProcessTracker;
+  /** What `starting` answered: a file without which the program does not begin. */
+  permit: string;
   /** Names the program in errors. */
   label: string;
 }
@@ -49,7 +51,7 @@ const DRAIN_MS = 100;
  */
 export async function runProgram(run: ProgramRun): Promise<ProgramEnd> {
   if (run.signal.aborted) throw abortError(run.signal, run.label);
-  const [command, args] = await dyingWithUs(run.command, run.args);
+  const [command, args] = onlyWhilePermitted(run.permit, await dyingWithUs(run.command, run.args));
   const child = spawn(command, args, {
     cwd: run.cwd,
     env: { ...run.env, [RUN_VARIABLE]: run.marker },
@@ -134,6 +136,18 @@ class AbortWatch {
   dispose(): void {
     this.signal.removeEventListener('abort', this.listener);
   }
+}
+
+/** Exit code of a program that did not begin because its permit was gone. */
+export const NOT_PERMITTED = 113;
+
+/**
+ * The new process itself looks for its permit, at the last moment: an engine that stands still just before a start, and
+ * goes on when another has taken over, cannot look in time.
+ */
+function onlyWhilePermitted(permit: string, [command, args]: [string, string[]]): [string, string[]] {
+  if (process.platform === 'win32') return [command, args];
+  return ['/bin/sh', ['-c', `test -e "$0" || exit ${NOT_PERMITTED}; exec "$@"`, permit, command, ...args]];
 }
 
 let parentDeathSignal: Promise<string | undefined> | undefined;

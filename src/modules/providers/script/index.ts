@@ -11,6 +11,8 @@ export interface ScriptOptions {
   allowedFolders: readonly string[];
   /** Private folder (0700) for what scripts exchange with the engine; must outlive the process for `killLeftovers`. */
   stagingRoot?: string;
+  /** Names the store (database) that the engine serves, the same in all its replicas. Default: one for the staging root. */
+  store?: string;
   /** By default, files in the staging root. */
   tracker?: ProcessTracker;
 }
@@ -24,7 +26,7 @@ export function defaultStagingRoot(): string {
 export function scriptProvider(options: ScriptOptions): ProviderDefinition {
   const stagingRoot = options.stagingRoot ?? defaultStagingRoot();
   const tracker = options.tracker ?? new FileProcessTracker(stagingRoot);
-  const { allowedFolders } = options;
+  const { allowedFolders, store = '' } = options;
   return {
     type: 'providers.target.script',
     // Scripts seldom expect company.
@@ -37,6 +39,6 @@ export function scriptProvider(options: ScriptOptions): ProviderDefinition {
         }
       : {}),
     create: (config) =>
-      new ScriptProvider(readScriptConfig(config), { allowedFolders, stagingRoot, tracker }),
+      new ScriptProvider(readScriptConfig(config), { allowedFolders, stagingRoot, tracker, store }),
   };
 }

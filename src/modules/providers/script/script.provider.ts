@@ -15,6 +15,7 @@ import {
   type ValidationRule,
 } from '@symphony/provider-kit';
 import {
+  NOT_PERMITTED,
   privateFolder,
   removeRunFiles,
   runProgram,
@@ -32,7 +33,11 @@ export interface ScriptSurroundings {
   /** Where private staging folders are made. */
   stagingRoot: string;
   tracker: ProcessTracker;
+  /** Which store the engine serves: owners without a record are told apart by it. */
+  store: string;
 }
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** How much of a script's last words an error quotes. */
 const QUOTED = 2_000;
@@ -101,21 +106,50 @@ export class ScriptProvider implements TargetProvider {
     const program = await this.locate(operation, call);
     const marker = randomUUID();
     const folder = await this.stagingFolder(marker);
+    const subject = call.exclusive ? this.subjectOf(call) : undefined;
+    if (subject !== undefined) await this.endEarlier(subject, operation, call);
     // The trace goes last: until then somebody may have to end the script and remove its files in our place.
-    await tracker.starting({ marker, folder });
+    const { permit } = await tracker.starting({
+      marker,
+      folder,
+      ...(subject === undefined ? {} : { subject }),
+    });
     try {
       const exchange = await writeExchange(folder, marker, { deployment: call.deployment, references });
-      return await this.execute(operation, call, program, exchange, outputs);
+      return await this.execute(operation, call, { ...program, permit }, exchange, outputs);
     } finally {
       await removeRunFiles(stagingRoot, folder, marker);
       await tracker.ended(marker);
     }
   }
 
+  /**
+   * The run has its owner for itself, so what another engine still runs for it here is the rest of a run whose lane was
+   * taken over: its engine was killed, stands still, or has not noticed yet.
+   */
+  private async endEarlier(subject: string, operation: Operation, call: ProviderCall): Promise<void> {
+    const { survived, problems } = await this.surroundings.tracker
+      .endEarlier(subject, call.signal)
+      .catch((error: unknown) => {
+        throw call.signal.aborted ? abortError(call.signal, this.nameOf(operation)) : error;
+      });
+    if (survived.length > 0) problems.push(`Processes ${survived.join(', ')} do not end.`);
+    if (problems.length === 0) return;
+    throw new ProviderError(
+      'ProviderFailed',
+      `${this.nameOf(operation)} was not started, because one that another engine started for the same owner may still run: ${problems.join(' ')}`,
+    );
+  }
+
+  /** Uids of records are unique everywhere; names of posted deployments are so within one store. */
+  private subjectOf({ owner: { uid } }: ProviderCall): string {
+    return UUID.test(uid) ? uid : `${this.surroundings.store} ${uid}`;
+  }
+
   private async execute(
     operation: Operation,
     call: ProviderCall,
-    program: Program,
+    program: Program & { permit: string },
     exchange: Exchange,
     outputs: readonly string[],
   ): Promise<unknown> {
@@ -185,6 +219,12 @@ function environmentOf(operation: Operation, call: ProviderCall): Record<string,
 
 function demandSuccess(end: ProgramEnd, label: string, redact: (text: string) => string): void {
   if (end.code === 0) return;
+  if (end.code === NOT_PERMITTED && end.stdout === '' && end.stderr === '') {
+    throw new ProviderError(
+      'ProviderFailed',
+      `${label} was not started: another engine took over meanwhile. (Or it ended with exit code ${NOT_PERMITTED} and no word.)`,
+    );
+  }
   const words = lastWords(end, redact);
   // setpriv stands between us and the script; what it says when it cannot start it is a matter of the configuration.
   if ((end.code === 126 || end.code === 127) && words.startsWith('setpriv:')) {
