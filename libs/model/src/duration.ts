@@ -9,6 +9,9 @@ const UNITS: Record<string, number> = {
 };
 const PART = /(\d+(?:\.\d+)?|\.\d+)(ns|us|µs|ms|s|m|h)/y;
 
+/** What `parseDuration` can read, in RE2's syntax, which is JavaScript's here. */
+export const DURATION_PATTERN = '^(0|(([0-9]+([.][0-9]+)?|[.][0-9]+)(ns|us|µs|ms|s|m|h))+)$';
+
 /**
  * Reads a duration in Go's syntax (`1h30m`, `500ms`, `0`), in milliseconds.
  * @returns undefined when the text is not a duration, or a negative one.

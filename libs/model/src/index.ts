@@ -3,7 +3,22 @@ export * from './deployment.js';
 export * from './digest.js';
 export * from './duration.js';
 export * from './errors.js';
-export { fieldsOf, isPlainObject, Text, type FieldShape, type ModelClass } from './fields.js';
+export {
+  fieldsOf,
+  Flag,
+  Free,
+  isPlainObject,
+  Many,
+  One,
+  rulesOf,
+  Text,
+  TextMap,
+  Time,
+  Whole,
+  type FieldRule,
+  type FieldShape,
+  type ModelClass,
+} from './fields.js';
 export * from './ledger.js';
 export * from './names.js';
 export * from './objects/component.js';

@@ -1,10 +1,16 @@
 import { validateSync } from 'class-validator';
 import { InvalidInputError, type Problem } from './errors.js';
-import { fieldsOf, isLenient, isPlainObject, type FieldShape, type ModelClass } from './fields.js';
+import {
+  fieldsOf,
+  isLenient,
+  isPlainObject,
+  MAX_ENTRIES,
+  type FieldShape,
+  type ModelClass,
+} from './fields.js';
 
 /** More would only hide the first ones. */
 const MAX_PROBLEMS = 50;
-const MAX_LIST = 10_000;
 
 /**
  * Turns decoded JSON into an instance of a model class. A `null` counts as absent, as in Symphony.
@@ -52,7 +58,7 @@ function readField(shape: FieldShape, raw: unknown, path: string, problems: Prob
     problems.push({ path, message: `must be a list, but is ${describe(raw)}` });
     return undefined;
   }
-  const limit = shape.max ?? MAX_LIST;
+  const limit = shape.max ?? MAX_ENTRIES;
   if (raw.length > limit) {
     problems.push({ path, message: `must have at most ${limit} entries` });
     return undefined;

@@ -13,6 +13,9 @@ export interface Schema {
   minimum?: number;
   maximum?: number;
   maxItems?: number;
+  maxProperties?: number;
+  format?: string;
+  default?: unknown;
   pattern?: string;
   enum?: readonly string[];
   nullable?: boolean;
@@ -38,6 +41,7 @@ export function schemaOf(type: ModelClass, nested: NestedSchema = (inner) => sch
 function schemaOfField(shape: FieldShape, nested: NestedSchema): Schema {
   const schema = bareSchemaOfField(shape, nested);
   if (shape.description && !schema.$ref) schema.description = shape.description;
+  if (shape.default !== undefined && !schema.$ref) schema.default = shape.default;
   return schema;
 }
 
@@ -53,19 +57,27 @@ function bareSchemaOfField(shape: FieldShape, nested: NestedSchema): Schema {
       };
     case 'flag':
       return { type: 'boolean' };
+    case 'whole':
+      return { type: 'integer', ...(shape.min === undefined ? {} : { minimum: shape.min }) };
+    case 'time':
+      return { type: 'string', format: 'date-time' };
     case 'free':
       return {};
     case 'freeMap':
       return { type: 'object', additionalProperties: true };
     case 'textMap':
-      return { type: 'object', additionalProperties: { type: 'string' } };
+      return { type: 'object', additionalProperties: { type: 'string' }, ...bound('maxProperties', shape) };
     case 'texts':
-      return { type: 'array', items: { type: 'string' } };
+      return { type: 'array', items: { type: 'string' }, ...bound('maxItems', shape) };
     case 'one':
       return shape.type ? nested(shape.type()) : {};
     case 'many':
-      return { type: 'array', items: shape.type ? nested(shape.type()) : {} };
+      return { type: 'array', items: shape.type ? nested(shape.type()) : {}, ...bound('maxItems', shape) };
     default:
       return {};
   }
+}
+
+function bound(name: 'maxItems' | 'maxProperties', shape: FieldShape): Schema {
+  return shape.max === undefined ? {} : { [name]: shape.max };
 }

@@ -1,4 +1,5 @@
-import { Flag, Many, One, Text, TextMap } from '../fields.js';
+import { Flag, Many, One, Rule, Text, TextMap } from '../fields.js';
+import { fixedOnceSet, neverSwitchedOn } from './object-lifetime.js';
 import { ReconciliationPolicy } from './policy.js';
 import { TopologySpec } from './target.js';
 
@@ -16,6 +17,13 @@ export class PipelineSpec {
 }
 
 /** This solution on those targets. */
+@Rule(fixedOnceSet('scope', 'The instance is already created. Cannot change Scope of the instance.'))
+@Rule(neverSwitchedOn('The instance is already deployed. Cannot change isDryRun from false to true.'))
+@Rule({
+  cel: "has(self.target) && ((has(self.target.name) && self.target.name != '') || (has(self.target.selector) && size(self.target.selector) > 0))",
+  message: 'target must have either name or valid selector: which targets is this for?',
+  fieldPath: '.target',
+})
 export class InstanceSpec {
   @Text({ max: 253 }) displayName?: string;
   @Text({ max: 253, description: 'Fixed once set.' }) scope?: string;

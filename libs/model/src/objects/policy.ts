@@ -1,15 +1,19 @@
 import { ValidateBy } from 'class-validator';
-import { parseDuration } from '../duration.js';
+import { DURATION_PATTERN, parseDuration } from '../duration.js';
 import { Text } from '../fields.js';
 
 const INTERVAL_MEANING = 'must be a duration such as 30m, 1h or 90s, or 0 for "on change only"';
 
 /** When to reconcile again. */
 export class ReconciliationPolicy {
-  @Text({ oneOf: ['active', 'inactive'], description: '`inactive`: only on change.' })
+  @Text({ oneOf: ['active', 'inactive'], default: 'active', description: '`inactive`: only on change.' })
   state?: string;
 
-  @Text({ max: 64, description: 'Go duration syntax; `0`: only on change. Default: the configuration, 30m.' })
+  @Text({
+    max: 64,
+    description: 'Go duration syntax; `0`: only on change. Default: the configuration, 30m.',
+    rule: { cel: `self.matches('${DURATION_PATTERN}')`, message: `interval ${INTERVAL_MEANING}` },
+  })
   @ValidateBy(
     {
       name: 'duration',

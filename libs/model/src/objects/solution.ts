@@ -1,7 +1,9 @@
-import { Many, Text, TextMap } from '../fields.js';
+import { Many, Rule, Text, TextMap } from '../fields.js';
 import { ComponentSpec } from './component.js';
+import { fixedOnceSet } from './object-lifetime.js';
 
 /** What to run. */
+@Rule(fixedOnceSet('rootResource', 'rootResource is immutable.'))
 export class SolutionSpec {
   @Text({ max: 253 }) displayName?: string;
   @TextMap({ description: 'Merged under the metadata of the instance.' }) metadata?: Record<string, string>;

@@ -1,59 +1,76 @@
+import { Many, One, Text, TextMap, Time, Whole } from '../fields.js';
+
+const STATUS_WORDS = ['Reconciling', 'Deleting', 'Succeeded', 'Failed'] as const;
 /** The four values that `status` and `provisioningStatus.status` may hold. */
-export type StatusWord = 'Reconciling' | 'Deleting' | 'Succeeded' | 'Failed';
+export type StatusWord = (typeof STATUS_WORDS)[number];
 
-export interface ComponentError {
-  code: string;
-  message: string;
-  target: string;
+export class ComponentError {
+  @Text() code!: string;
+  @Text() message!: string;
+  @Text() target!: string;
 }
 
-export interface TargetError extends ComponentError {
-  details: ComponentError[];
+export class TargetError extends ComponentError {
+  @Many(() => ComponentError) details!: ComponentError[];
 }
 
-export interface ProvisioningStatus {
-  operationId: string;
-  status: StatusWord;
-  percentComplete?: number;
-  failureCause?: string;
-  error: { code?: string; message?: string; target?: string; details?: TargetError[] };
+/** What failed as a whole; empty when nothing did. */
+export class StatusError {
+  @Text() code?: string;
+  @Text() message?: string;
+  @Text() target?: string;
+  @Many(() => TargetError) details?: TargetError[];
 }
 
-export interface ComponentStatus {
-  name: string;
-  status: string;
-  message?: string;
+export class ProvisioningStatus {
+  @Text() operationId!: string;
+  @Text({ oneOf: STATUS_WORDS }) status!: StatusWord;
+  @Whole() percentComplete?: number;
+  @Text() failureCause?: string;
+  @One(() => StatusError) error!: StatusError;
 }
 
-export interface TargetStatus {
-  name: string;
-  status: string;
-  message?: string;
-  componentStatuses: ComponentStatus[];
+export class ComponentStatus {
+  @Text() name!: string;
+  @Text() status!: string;
+  @Text() message?: string;
+}
+
+export class TargetStatus {
+  @Text() name!: string;
+  @Text() status!: string;
+  @Text() message?: string;
+  @Many(() => ComponentStatus) componentStatuses!: ComponentStatus[];
 }
 
 /** Kubernetes' condition, so that the same status serves both modes. */
-export interface Condition {
-  type: 'Ready' | 'Reconciling' | 'Stalled';
-  status: 'True' | 'False' | 'Unknown';
-  reason: string;
-  message: string;
-  observedGeneration: number;
-  lastTransitionTime: string;
+export class Condition {
+  @Text({ required: true, oneOf: ['Ready', 'Reconciling', 'Stalled'] })
+  type!: 'Ready' | 'Reconciling' | 'Stalled';
+  @Text({ required: true, oneOf: ['True', 'False', 'Unknown'] }) status!: 'True' | 'False' | 'Unknown';
+  @Text() reason!: string;
+  @Text() message!: string;
+  @Whole() observedGeneration!: number;
+  @Time() lastTransitionTime!: string;
 }
 
 /** What is so, as of the last run; `observedGeneration` is the generation it speaks of. */
-export interface ObjectStatus {
-  provisioningStatus: ProvisioningStatus;
-  status: StatusWord;
-  statusDetails?: string;
-  /** A stable code of libs/model `reasons`. */
-  reason: string;
-  observedGeneration: number;
-  lastModified: string;
-  deployed: number;
-  targets: number;
-  runningJobId?: number;
-  targetStatuses?: TargetStatus[];
-  conditions?: Condition[];
+export class ObjectStatus {
+  @One(() => ProvisioningStatus) provisioningStatus!: ProvisioningStatus;
+  @Text({ oneOf: STATUS_WORDS }) status!: StatusWord;
+  @Text() statusDetails?: string;
+  @Text({ description: 'A stable code.' }) reason!: string;
+  @Whole({ description: 'The generation that the status speaks of.' }) observedGeneration!: number;
+  @Time() lastModified!: string;
+  @Whole() deployed!: number;
+  @Whole() targets!: number;
+  @Whole() runningJobId?: number;
+  @Many(() => TargetStatus) targetStatuses?: TargetStatus[];
+  @Many(() => Condition, { uniqueBy: 'type' }) conditions?: Condition[];
+}
+
+/** The status as it is shown; empty before the first run. What people and agents reported stands beside what we found. */
+export class DeployableStatus extends ObjectStatus {
+  @TextMap({ description: 'What people and agents reported with PUT targets/status.' })
+  properties?: Record<string, string>;
 }

@@ -1,5 +1,6 @@
-import { Flag, Many, One, Text, TextMap } from '../fields.js';
+import { Flag, Many, One, Rule, Text, TextMap } from '../fields.js';
 import { ComponentSpec } from './component.js';
+import { fixedOnceSet, neverSwitchedOn } from './object-lifetime.js';
 import { ReconciliationPolicy } from './policy.js';
 
 /** Which provider serves a role on a target. */
@@ -18,6 +19,8 @@ export class TopologySpec {
 }
 
 /** A place that can run things. */
+@Rule(fixedOnceSet('scope', 'The target is already created. Cannot change Scope of the target.'))
+@Rule(neverSwitchedOn('The target is already deployed. Cannot change isDryRun from false to true.'))
 export class TargetSpec {
   @Text({ max: 253 }) displayName?: string;
   @Text({ max: 253, description: "Scope of the target's own components; fixed once set." }) scope?: string;

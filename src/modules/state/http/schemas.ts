@@ -1,4 +1,5 @@
 import {
+  DeployableStatus,
   InstanceBody,
   InstanceSpec,
   type ModelClass,
@@ -16,7 +17,6 @@ type SchemaObject = Record<string, unknown>;
 
 const TIME = { type: 'string', format: 'date-time' };
 const TEXT = { type: 'string' };
-const WHOLE = { type: 'integer' };
 const TEXTS = { type: 'object', additionalProperties: TEXT };
 
 export function ref(name: string): { $ref: string } {
@@ -29,12 +29,11 @@ export function ref(name: string): { $ref: string } {
  */
 export function stateSchemas(): Record<string, object> {
   const schemas: Record<string, object> = {};
-  for (const body of [TargetBody, SolutionBody, InstanceBody, SolutionContainerBody])
-    addSchema(schemas, body);
+  for (const type of [TargetBody, SolutionBody, InstanceBody, SolutionContainerBody, DeployableStatus])
+    addSchema(schemas, type);
   return {
     ...schemas,
     ObjectMetadata: OBJECT_METADATA,
-    DeployableStatus: DEPLOYABLE_STATUS,
     TargetState: state(ref(TargetSpec.name), true),
     SolutionState: state(ref(SolutionSpec.name), false),
     InstanceState: state(ref(InstanceSpec.name), true),
@@ -59,7 +58,7 @@ function state(spec: SchemaObject, hasStatus: boolean): SchemaObject {
     properties: {
       metadata: ref('ObjectMetadata'),
       spec,
-      ...(hasStatus ? { status: ref('DeployableStatus') } : {}),
+      ...(hasStatus ? { status: ref(DeployableStatus.name) } : {}),
     },
   };
 }
@@ -84,83 +83,6 @@ const OBJECT_METADATA: SchemaObject = {
     annotations: TEXTS,
     creationTimestamp: TIME,
     deletionTimestamp: { ...TIME, description: 'Deletion was requested; its removal is under way.' },
-  },
-};
-
-const COMPONENT_ERROR = {
-  type: 'object',
-  properties: { code: TEXT, message: TEXT, target: TEXT },
-};
-
-const DEPLOYABLE_STATUS: SchemaObject = {
-  type: 'object',
-  description: 'What is so, as of the last run; empty before the first one.',
-  properties: {
-    status: { type: 'string', enum: ['Reconciling', 'Deleting', 'Succeeded', 'Failed'] },
-    statusDetails: TEXT,
-    reason: { type: 'string', description: 'A stable code.' },
-    observedGeneration: { type: 'integer', description: 'The generation that the status speaks of.' },
-    lastModified: TIME,
-    deployed: WHOLE,
-    targets: WHOLE,
-    runningJobId: WHOLE,
-    provisioningStatus: {
-      type: 'object',
-      properties: {
-        operationId: TEXT,
-        status: TEXT,
-        percentComplete: WHOLE,
-        failureCause: TEXT,
-        error: {
-          type: 'object',
-          properties: {
-            code: TEXT,
-            message: TEXT,
-            target: TEXT,
-            details: {
-              type: 'array',
-              items: {
-                type: 'object',
-                properties: {
-                  ...COMPONENT_ERROR.properties,
-                  details: { type: 'array', items: COMPONENT_ERROR },
-                },
-              },
-            },
-          },
-        },
-      },
-    },
-    targetStatuses: {
-      type: 'array',
-      items: {
-        type: 'object',
-        properties: {
-          name: TEXT,
-          status: TEXT,
-          message: TEXT,
-          componentStatuses: {
-            type: 'array',
-            items: { type: 'object', properties: { name: TEXT, status: TEXT, message: TEXT } },
-          },
-        },
-      },
-    },
-    conditions: {
-      type: 'array',
-      items: {
-        type: 'object',
-        properties: {
-          type: { type: 'string', enum: ['Ready', 'Reconciling', 'Stalled'] },
-          status: { type: 'string', enum: ['True', 'False', 'Unknown'] },
-          reason: TEXT,
-          message: TEXT,
-          observedGeneration: WHOLE,
-          lastTransitionTime: TIME,
-        },
-      },
-    },
-    properties: { ...TEXTS, description: 'What people and agents reported with PUT targets/status.' },
   },
 };
 
