@@ -192,7 +192,11 @@ export class CrashLab {
   async #run(reconciler: Reconciler, claim: Claim, process: Process): Promise<void> {
     const superseded = new AbortController().signal;
     try {
-      const outcome = await reconciler.run(claim, { stop: process.stop.signal, superseded });
+      const outcome = await reconciler.run(claim, {
+        stop: process.stop.signal,
+        superseded,
+        waitsFor: () => undefined,
+      });
       process.pass('before the end is written');
       if (process.ended) return;
       const waits = outcome.reason.code === 'TargetInUse';

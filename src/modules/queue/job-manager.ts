@@ -21,9 +21,11 @@ import { WorkerSession } from './worker-session.js';
 /** Due lanes that nobody could claim are locked by a transaction that is about to end. */
 const MIN_WAIT_MS = 20;
 const FIRST_RETRY_MS = 100;
-/** After this long a run gives its slot to another one, until there are so many runs for each slot. */
+/** After this long also a run that does not say that it waits gives its slot away, until so many share one. */
 const SLOW_RUN_MS = 2_000;
-const RUNS_PER_SLOT = 4;
+const SLOW_PER_SLOT = 4;
+/** Runs that wait cost memory only, some ten kilobytes each: with 16 slots, 1,024 targets may hang at once. */
+const RUNS_PER_SLOT = 64;
 const MAX_RETRY_MS = 5_000;
 /** What is stopped or retired at the end of the drain gets this long. */
 const LAST_WORDS_MS = 5_000;
@@ -133,14 +135,18 @@ export class JobManager implements OnApplicationBootstrap, BeforeApplicationShut
   }
 
   /**
-   * A run that takes long mostly waits for a target, and what waits holds no slot: else a few targets that hang would hold
-   * back every object. Bounded all the same.
+   * What waits holds no slot: else a few targets that hang would hold back every object. Bounded all the same.
    */
   #freeSlots({ runs }: WorkerSession): number {
     const { concurrency } = this.options;
     const quickSince = performance.now() - SLOW_RUN_MS;
-    const quick = [...runs.values()].filter((run) => run.startedAt > quickSince).length;
-    return Math.min(concurrency - quick, concurrency * RUNS_PER_SLOT - runs.size);
+    const working = [...runs.values()].filter((run) => !run.waits.isLong);
+    const quick = working.filter((run) => run.startedAt > quickSince).length;
+    return Math.min(
+      concurrency - quick,
+      concurrency * SLOW_PER_SLOT - working.length,
+      concurrency * RUNS_PER_SLOT - runs.size,
+    );
   }
 
   /** Milliseconds until a run of those that hold a slot counts as slow. */

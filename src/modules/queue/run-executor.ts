@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { reason, UnavailableError } from '@symphony/model';
 import type { Events } from '../events/index.js';
 import { withLogContext } from '../logging/index.js';
@@ -8,6 +9,7 @@ import type { JobStore } from './job-store.js';
 import type { Claim, RunOutcome } from './lanes.js';
 import { pause } from './latch.js';
 import type { RunHandler } from './run-handler.js';
+import { RunWaits } from './run-waits.js';
 import type { ActiveRun, WorkerSession } from './worker-session.js';
 
 const FIRST_RETRY_MS = 50;
@@ -22,15 +24,21 @@ export class RunExecutor {
     private readonly log: NonNullable<JobManagerOptions['log']>,
   ) {}
 
-  /** Adds the run to the session; it takes itself out when it is over. */
-  start(session: WorkerSession, claim: Claim, onEnd: () => void): void {
+  /**
+   * Adds the run to the session; it takes itself out when it is over.
+   * @param onFree called when the run is over, or needs no slot while it waits
+   */
+  start(session: WorkerSession, claim: Claim, onFree: () => void): void {
     const run: ActiveRun = {
       claim,
       startedAt: performance.now(),
       stop: new AbortController(),
       superseded: new AbortController(),
+      waits: new RunWaits(onFree),
       settled: Promise.resolve(),
     };
+    // One listener per call under way: as many as the run has targets.
+    setMaxListeners(0, run.stop.signal, run.superseded.signal);
     session.runs.set(claim.fence.laneId, run);
     const fields = {
       job: `${claim.kind}/${claim.namespace}/${claim.name}`,
@@ -47,7 +55,7 @@ export class RunExecutor {
       .finally(() => {
         // The next run of the lane may have begun already, before the answer to this one's completion came.
         if (session.runs.get(claim.fence.laneId) === run) session.runs.delete(claim.fence.laneId);
-        onEnd();
+        onFree();
       });
   }
 
@@ -86,7 +94,11 @@ export class RunExecutor {
   /** Undefined: the run was stopped and must write nothing. */
   async #outcomeOf(run: ActiveRun): Promise<RunOutcome | undefined> {
     try {
-      const control = { stop: run.stop.signal, superseded: run.superseded.signal };
+      const control = {
+        stop: run.stop.signal,
+        superseded: run.superseded.signal,
+        waitsFor: (work: Promise<unknown>) => run.waits.add(work),
+      };
       const outcome = await this.handler.run(run.claim, control);
       return run.stop.signal.aborted ? undefined : outcome;
     } catch (error) {

@@ -6,6 +6,8 @@ export interface RunControl {
   readonly stop: AbortSignal;
   /** Aborted when a newer order for the same object waits: end waits, start nothing more that is not needed. */
   readonly superseded: AbortSignal;
+  /** Tells that the run waits for something outside of this process until that work settles: meanwhile it needs no slot. */
+  readonly waitsFor: (work: Promise<unknown>) => void;
 }
 
 /** Executes the runs of claimed lanes. Never rejects for what a user, provider or target did: that is an outcome. */

@@ -4,6 +4,7 @@ import { abortGraceMs, type JobManagerOptions } from './job-manager-options.js';
 import type { Heartbeat, JobStore } from './job-store.js';
 import type { Claim, Fence } from './lanes.js';
 import { Latch } from './latch.js';
+import type { RunWaits } from './run-waits.js';
 
 /** A run under way. */
 export interface ActiveRun {
@@ -12,6 +13,7 @@ export interface ActiveRun {
   startedAt: number;
   stop: AbortController;
   superseded: AbortController;
+  waits: RunWaits;
   /** Settles when the run is over and its outcome is written or given up. Never rejects. */
   settled: Promise<void>;
 }

@@ -107,6 +107,7 @@ export class StepRun {
       site = await this.context.planner.site(this.#place, this.context.planned, {
         stop: this.context.control.stop,
         cancel: this.context.control.superseded,
+        waitsFor: this.context.control.waitsFor,
       });
     } catch (error) {
       this.#failAll(actions, error);

@@ -72,6 +72,7 @@ export async function storedSubject(
       readOnly: false,
       stop: control.stop,
       cancel: control.superseded,
+      waitsFor: control.waitsFor,
       ...patienceOf(claim),
       // Something that it depends on was written: only a different desired state is worth a look at the targets.
       skipWhen: (deployment) =>
@@ -123,6 +124,7 @@ export async function inlineSubject(
       readOnly: false,
       stop: control.stop,
       cancel: control.superseded,
+      waitsFor: control.waitsFor,
     },
   };
 }

@@ -42,6 +42,8 @@ export interface CallSite {
   /** Milliseconds after which others are not to wait for this call any longer; shorter than its deadline, or no matter. */
   patienceMs?: number;
   redact: (text: string) => string;
+  /** Told of each call, with the wait for its turn, so that the run which makes it holds nothing up meanwhile. */
+  waitsFor?: (work: Promise<unknown>) => void;
 }
 
 /** Milliseconds that a running call gets to finish once a newer order waits. */
@@ -137,16 +139,18 @@ export class ProviderCalls {
   /** Tells of a call how it ended, and how long it took from when `begun` was called. */
   async #told<T extends ComponentSpec[] | ApplyResults>(
     operation: string,
-    { binding }: CallSite,
+    site: CallSite,
     call: (begun: () => void) => Promise<T>,
   ): Promise<T> {
     let begunAt: number | undefined;
     const tell = (outcome: string): void => {
       const durationMs = begunAt === undefined ? {} : { durationMs: performance.now() - begunAt };
-      this.#options.onCall?.({ provider: binding.provider, operation, outcome, ...durationMs });
+      this.#options.onCall?.({ provider: site.binding.provider, operation, outcome, ...durationMs });
     };
     try {
-      const result = await call(() => (begunAt = performance.now()));
+      const work = call(() => (begunAt = performance.now()));
+      site.waitsFor?.(work);
+      const result = await work;
       tell(Array.isArray(result) || !Object.values(result).some(isFailed) ? 'ok' : 'componentsFailed');
       return result;
     } catch (error) {
@@ -162,7 +166,8 @@ export class ProviderCalls {
     run: (guard: Pick<ProviderCall, 'signal' | 'timeoutMs' | 'redact'>) => Promise<T>,
   ): Promise<T> {
     const { uid } = call.target;
-    const limit = this.registry.definition(site.binding.provider)?.concurrency ?? 1;
+    const definition = this.registry.definition(site.binding.provider);
+    const limit = definition?.concurrencyOf?.(site.config) ?? definition?.concurrency ?? 1;
     const release = await this.#slots.acquire(uid, limit, [site.stop, site.cancel]);
     if (!release) throw turnedAway(site);
     // A run that was stopped while its intent was being written, or its turn was awaited, makes no call any more.

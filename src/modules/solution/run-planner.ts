@@ -57,6 +57,8 @@ export interface PlanRequest {
   readOnly: boolean;
   stop: AbortSignal;
   cancel: AbortSignal;
+  /** Told of each call to a provider. */
+  waitsFor?: CallSite['waitsFor'];
   /** How long targets that have answered wait for one that has not, in milliseconds. Default: as long as a call may take. */
   patienceMs?: number;
   /** The desired state is known to be reached and only a change counts: stop before any provider is called. */
@@ -186,7 +188,7 @@ export class RunPlanner {
   async site(
     site: Site,
     run: Pick<PlannedRun, 'deployment' | 'values' | 'targets'>,
-    signals: Pick<CallSite, 'stop' | 'cancel'>,
+    control: Pick<CallSite, 'stop' | 'cancel' | 'waitsFor'>,
   ): Promise<CallSite> {
     try {
       const config = await run.values.binding(site.binding, {
@@ -194,7 +196,9 @@ export class RunPlanner {
         instance: instanceNameOf(run.deployment.owner),
         properties: run.targets.of(site).spec.properties ?? {},
       });
-      return { binding: site.binding, config, redact: run.values.redact, ...signals };
+      const { stop, cancel, waitsFor } = control;
+      const { redact } = run.values;
+      return { binding: site.binding, config, redact, stop, cancel, ...(waitsFor ? { waitsFor } : {}) };
     } catch (error) {
       if (!(error instanceof ExpressionError)) throw error;
       const code = error.code === 'ExpressionLookupFailed' ? 'ValueUnavailable' : 'ExpressionFailed';
@@ -285,7 +289,7 @@ export class RunPlanner {
 
 /** What targets are looked at for. */
 interface Look {
-  request: Pick<PlanRequest, 'ledger' | 'stop' | 'cancel' | 'patienceMs' | 'readOnly'>;
+  request: Pick<PlanRequest, 'ledger' | 'stop' | 'cancel' | 'waitsFor' | 'patienceMs' | 'readOnly'>;
   deployment: Deployment;
   values: RunValues;
   targets: RunTargets;
