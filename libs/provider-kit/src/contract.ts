@@ -126,6 +126,8 @@ export interface ProviderDefinition {
   readonly type: string;
   /** How many calls one target bears at the same time. */
   readonly concurrency: number;
+  /** The same where the (resolved) configuration of a binding says how much its target bears; undefined: `concurrency`. */
+  concurrencyOf?(config: Readonly<Record<string, string>>): number | undefined;
   /** Set when the configuration switches it off: a sentence that names the key that switches it on. */
   readonly disabled?: string;
   /**

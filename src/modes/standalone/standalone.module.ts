@@ -5,7 +5,13 @@ import { ReadinessRegistry } from '../../modules/health/index.js';
 import { StoreFiguresReader } from '../../modules/metrics/index.js';
 import { JobStore, JobWaker, SummaryStore } from '../../modules/queue/index.js';
 import { Ledger, ProgressStore } from '../../modules/reconcile/index.js';
-import { DesiredStateReader, DigestKey, RunHistory, TargetHealth } from '../../modules/solution/index.js';
+import {
+  DesiredStateReader,
+  DigestKey,
+  RunHistory,
+  SharedSlots,
+  TargetHealth,
+} from '../../modules/solution/index.js';
 import { ObjectStore } from '../../modules/state/index.js';
 import { Database } from './database/database.js';
 import { StandaloneRuntime } from './runtime.js';
@@ -20,12 +26,14 @@ import { PostgresProgress } from './stores/runs/postgres-progress.js';
 import { PostgresRunHistory } from './stores/runs/postgres-run-history.js';
 import { PostgresSummaries } from './stores/runs/postgres-summaries.js';
 import { PostgresTargetHealth } from './stores/runs/postgres-target-health.js';
+import { PostgresTargetSlots } from './stores/runs/postgres-target-slots.js';
 
 /** Opens and closes what the adapters share; closed last, when the job manager has drained. */
 class StandaloneLifecycle implements OnModuleInit, OnApplicationShutdown {
   constructor(
     private readonly runtime: StandaloneRuntime,
     private readonly wakeups: PostgresWakeups,
+    private readonly slots: PostgresTargetSlots,
     private readonly readiness: ReadinessRegistry,
   ) {}
 
@@ -37,6 +45,7 @@ class StandaloneLifecycle implements OnModuleInit, OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
+    this.slots.stop();
     await this.wakeups.stop();
     await this.runtime.close();
   }
@@ -52,6 +61,7 @@ export class StandaloneModule {
       connection: clientConfigOf(runtime),
       onProblem: (message) => logger.warn(message),
     });
+    const slots = new PostgresTargetSlots(database, wakeups);
     const signingKeys = new PostgresSigningKeyStore(database);
     const ports = [
       { provide: JobWaker, useValue: wakeups },
@@ -62,6 +72,7 @@ export class StandaloneModule {
         useValue: new PostgresJobStore(database, writeOutcome, wakeups, {
           leases: runtime.leases,
           writeMany: writeOutcomes,
+          observer: slots,
         }),
       },
       { provide: SummaryStore, useValue: new PostgresSummaries(database) },
@@ -70,6 +81,7 @@ export class StandaloneModule {
       { provide: DesiredStateReader, useValue: new PostgresDesiredState(database) },
       { provide: RunHistory, useValue: new PostgresRunHistory(database) },
       { provide: TargetHealth, useValue: new PostgresTargetHealth(database) },
+      { provide: SharedSlots, useValue: slots },
       { provide: StoreFiguresReader, useValue: new PostgresFigures(database) },
       { provide: DigestKey, useFactory: async () => DigestKey.from(await signingKeys.load()) },
     ];
@@ -81,7 +93,8 @@ export class StandaloneModule {
         { provide: Database, useValue: database },
         {
           provide: StandaloneLifecycle,
-          useFactory: (readiness: ReadinessRegistry) => new StandaloneLifecycle(runtime, wakeups, readiness),
+          useFactory: (readiness: ReadinessRegistry) =>
+            new StandaloneLifecycle(runtime, wakeups, slots, readiness),
           inject: [ReadinessRegistry],
         },
       ],

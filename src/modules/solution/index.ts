@@ -1,6 +1,7 @@
 export * from './desired-state.js';
 export * from './provider-calls.js';
 export * from './run-planner.js';
+export * from './shared-slots.js';
 export * from './target-health.js';
 export * from './target-slots.js';
 export * from './values/environment-source.js';

@@ -8,7 +8,9 @@ import { Housekeeping, HOUSEKEEPING_OPTIONS, type HousekeepingOptions } from './
 import { ProviderCalls } from './provider-calls.js';
 import { RunPlanner } from './run-planner.js';
 import { InstanceRunsController, TargetRunsController } from './solution.controllers.js';
+import { SharedSlots } from './shared-slots.js';
 import { TargetHealth } from './target-health.js';
+import { TargetSlots } from './target-slots.js';
 import { EnvironmentSource } from './values/environment-source.js';
 import { FileSource } from './values/file-source.js';
 import { ValueSources } from './values/value-source.js';
@@ -48,12 +50,16 @@ export class SolutionModule {
         },
         {
           provide: ProviderCalls,
-          useFactory: (registry: ProviderRegistry, events: Events) =>
-            new ProviderCalls(registry, {
-              callTimeoutMs: options.callTimeoutMs,
-              onCall: (call) => events.emit('provider.called', call),
-            }),
-          inject: [ProviderRegistry, Events],
+          useFactory: (registry: ProviderRegistry, events: Events, shared?: SharedSlots) =>
+            new ProviderCalls(
+              registry,
+              {
+                callTimeoutMs: options.callTimeoutMs,
+                onCall: (call) => events.emit('provider.called', call),
+              },
+              new TargetSlots({}, shared),
+            ),
+          inject: [ProviderRegistry, Events, { token: SharedSlots, optional: true }],
         },
         {
           provide: ProviderCallsCloser,

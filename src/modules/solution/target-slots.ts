@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import type { SharedSlots } from './shared-slots.js';
 
 interface Slot {
   startedAt: number;
@@ -23,19 +24,48 @@ export interface TargetSlotsOptions {
 const DEFAULTS: TargetSlotsOptions = { waitMs: 10_000, slowMs: 2_000 };
 
 /**
- * How many calls a target bears at once, across all runs of this process. A call that hangs keeps its slot until it has
- * really ended; others then turn away at once instead of queueing up behind it.
+ * How many calls a target bears at once, across all runs of this process and, with `SharedSlots`, of all replicas. A call
+ * that hangs keeps its slot until it has really ended; others then turn away at once instead of queueing up behind it.
  */
 export class TargetSlots {
   readonly #places = new Map<string, Place>();
   readonly #options: TargetSlotsOptions;
 
-  constructor(options: Partial<TargetSlotsOptions> = {}) {
+  constructor(
+    options: Partial<TargetSlotsOptions> = {},
+    private readonly shared?: SharedSlots,
+  ) {
     this.#options = { ...DEFAULTS, ...options };
   }
 
-  /** @returns the release function, or undefined when the target is busy for too long or a signal fires. */
+  /**
+   * @returns the release function, or undefined when the target is busy for too long or a signal fires.
+   * @throws UnavailableError when the slots of other replicas cannot be known
+   */
   async acquire(
+    targetUid: string,
+    limit: number,
+    signals: readonly AbortSignal[],
+  ): Promise<(() => void) | undefined> {
+    const release = await this.#acquireHere(targetUid, limit, signals);
+    if (!release || !this.shared) return release;
+    try {
+      const giveBack = await this.shared.take({ targetUid, limit, signals, ...this.#options });
+      if (giveBack) {
+        return () => {
+          giveBack();
+          release();
+        };
+      }
+    } catch (error) {
+      release();
+      throw error;
+    }
+    release();
+    return undefined;
+  }
+
+  async #acquireHere(
     targetUid: string,
     limit: number,
     signals: readonly AbortSignal[],

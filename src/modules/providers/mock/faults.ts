@@ -49,6 +49,17 @@ export function readFaults(config: Readonly<Record<string, string>>): MockFaults
   return faults;
 }
 
+/** How many calls the target bears at once, where the configuration says so. */
+export function readConcurrency(config: Readonly<Record<string, string>>): number | undefined {
+  const text = config['concurrency'] ?? '';
+  if (text === '') return undefined;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1) return value;
+  throw new ProviderConfigError(
+    "The configuration key 'concurrency' must be a whole number of calls, at least 1.",
+  );
+}
+
 function readFlag(key: string, text = ''): boolean {
   if (text === 'true') return true;
   if (text === '' || text === 'false') return false;

@@ -1,5 +1,5 @@
 import type { ProviderDefinition } from '@symphony/provider-kit';
-import { readFaults } from './faults.js';
+import { readConcurrency, readFaults } from './faults.js';
 import { MockProvider } from './mock.provider.js';
 
 export { mockControl, type MockControl } from './control.js';
@@ -17,9 +17,13 @@ export function mockProvider(options: MockOptions = {}): ProviderDefinition {
   return {
     type: 'providers.target.mock',
     concurrency: CONCURRENCY,
+    concurrencyOf: readConcurrency,
     ...(options.enabled === false
       ? { disabled: "The mock provider is off. Set 'providers.mock.enabled' in the configuration to true." }
       : {}),
-    create: (config) => new MockProvider(config['id'] ?? '', readFaults(config)),
+    create: (config) => {
+      readConcurrency(config);
+      return new MockProvider(config['id'] ?? '', readFaults(config));
+    },
   };
 }

@@ -3,6 +3,7 @@ import { Objects1700000001000 } from './1700000001000-objects.js';
 import { Lanes1700000002000 } from './1700000002000-lanes.js';
 import { Runs1700000003000 } from './1700000003000-runs.js';
 import { Auth1700000004000 } from './1700000004000-auth.js';
+import { TargetSlots1700000005000 } from './1700000005000-target-slots.js';
 
 /** Every migration, the oldest first. A released one is never changed: the next one corrects it. */
 export const MIGRATIONS: readonly (new () => MigrationInterface)[] = [
@@ -10,4 +11,5 @@ export const MIGRATIONS: readonly (new () => MigrationInterface)[] = [
   Lanes1700000002000,
   Runs1700000003000,
   Auth1700000004000,
+  TargetSlots1700000005000,
 ];

@@ -22,11 +22,13 @@ import { orderInlineLane } from './inline-payloads.js';
 import { orderUnlocked } from './orders.js';
 import { findLane, isLaneDone, listLanes, nextDueMs } from './views.js';
 import type { PostgresWakeups } from './wakeups.js';
-import { Workers } from './workers.js';
+import { Workers, type WorkerObserver } from './workers.js';
 
 export interface PostgresJobStoreOptions extends CompletionOptions {
   /** A small pool for the workers' leases, so that no traffic of requests and runs delays a renewal. */
   leases?: Database;
+  /** Told which worker this process is. */
+  observer?: WorkerObserver;
 }
 
 /** The lanes in PostgreSQL. Every method is one statement or one transaction. */
@@ -45,7 +47,7 @@ export class PostgresJobStore extends JobStore {
     super();
     this.#claims = new LaneClaims(database);
     this.#completion = new Completion(database, write, options);
-    this.#workers = new Workers(options.leases ?? database);
+    this.#workers = new Workers(options.leases ?? database, options.observer);
   }
 
   override async order(orders: readonly LaneOrder[]): Promise<void> {

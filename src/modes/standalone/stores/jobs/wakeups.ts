@@ -7,6 +7,7 @@ const CHANNEL = 'symphony_jobs';
 const LANES = 'lanes';
 const FAN_OUTS = 'fan_outs';
 const FINISHED = 'finished';
+const SLOTS = 'slots';
 
 export interface WakeupsOptions {
   /** Where to connect; a connection of its own, never one of the pool and never through a transaction pooler. */
@@ -29,6 +30,7 @@ const NOTHING_KNOWN: WakeHint = { lanes: [], fanOuts: true };
 export class PostgresWakeups extends JobWaker {
   readonly #listeners = new Set<(hint: WakeHint) => void>();
   readonly #waiting = new Set<() => void>();
+  readonly #slotListeners = new Set<() => void>();
   readonly #stop = new AbortController();
   readonly #pending = new Set<string>();
   #client: Client | undefined;
@@ -75,6 +77,17 @@ export class PostgresWakeups extends JobWaker {
     });
   }
 
+  /** Tells other replicas that slots of targets that they want became free, or that they are not alone any more. */
+  tellSlots(): void {
+    this.#notify(SLOTS);
+  }
+
+  /** @param listener called when another replica told of slots, or may have */
+  onSlots(listener: () => void): () => void {
+    this.#slotListeners.add(listener);
+    return () => this.#slotListeners.delete(listener);
+  }
+
   onWake(listener: (hint: WakeHint) => void): () => void {
     // A function of its own, so that the same listener may be given twice.
     const entry = (hint: WakeHint): void => listener(hint);
@@ -84,6 +97,10 @@ export class PostgresWakeups extends JobWaker {
 
   #releaseWaiting(): void {
     for (const done of this.#waiting) done();
+  }
+
+  #lookForSlots(): void {
+    for (const listener of this.#slotListeners) listener();
   }
 
   #notify(payload: string): void {
@@ -163,6 +180,7 @@ export class PostgresWakeups extends JobWaker {
       // Whatever was notified while nobody listened is made up for by looking everywhere once.
       this.#tell(NOTHING_KNOWN);
       this.#releaseWaiting();
+      this.#lookForSlots();
       this.#send();
       const until = AbortSignal.any([broken.signal, this.#stop.signal]);
       while (!until.aborted) {
@@ -182,6 +200,7 @@ export class PostgresWakeups extends JobWaker {
     const own = (client as Client & { processID?: number | null }).processID;
     if (message.processId === own) return;
     if (message.payload === FINISHED) return this.#releaseWaiting();
+    if (message.payload === SLOTS) return this.#lookForSlots();
     this.#tell({ lanes: [], fanOuts: message.payload === FAN_OUTS });
   }
 }

@@ -4,13 +4,22 @@ import type { Database, Sql, Statement } from '../../database/database.js';
 const REGISTER: Statement = {
   name: 'worker_register',
   text: `
-  INSERT INTO workers (id, lease_until) VALUES ($1, now() + $2 * interval '1 ms')`,
+  INSERT INTO workers (id, lease_until, shares)
+  VALUES ($1, now() + $2 * interval '1 ms', EXISTS (SELECT FROM workers))
+  RETURNING shares`,
+};
+
+// Two that register at once must not both believe to be alone.
+const LOCK: Statement = {
+  name: 'worker_lock_table',
+  text: `LOCK TABLE workers IN SHARE ROW EXCLUSIVE MODE`,
 };
 
 const RENEW: Statement = {
   name: 'worker_renew',
   text: `
-  UPDATE workers SET lease_until = now() + $2 * interval '1 ms' WHERE id = $1 AND lease_until > now() RETURNING id`,
+  UPDATE workers SET lease_until = now() + $2 * interval '1 ms' WHERE id = $1 AND lease_until > now()
+  RETURNING NOT EXISTS (SELECT FROM workers o WHERE o.id <> $1) AS alone`,
 };
 
 const HELD: Statement = {
@@ -74,17 +83,33 @@ function fenceOf(row: HeldRow): Fence {
   return { laneId: row.id, epoch: Number(row.epoch) };
 }
 
+/** Is told who this process is among the workers. Must not throw. */
+export interface WorkerObserver {
+  /** From now on this process is that worker. `alone`: there is no other one, and none begins to call targets unasked. */
+  registered(worker: string, alone: boolean): void;
+  /** `alone`: there was no other worker at that moment. */
+  renewed(worker: string, alone: boolean): void;
+}
+
 /** The workers' leases. */
 export class Workers {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly observer?: WorkerObserver,
+  ) {}
 
   async register(worker: string, leaseMs: number): Promise<void> {
-    await this.database.query(REGISTER, [worker, leaseMs]);
+    const [row] = await this.database.transaction(async (tx) => {
+      await tx.query(LOCK);
+      return tx.query<{ shares: boolean }>(REGISTER, [worker, leaseMs]);
+    });
+    this.observer?.registered(worker, row?.shares === false);
   }
 
   async heartbeat(worker: string, leaseMs: number): Promise<Heartbeat> {
-    const renewed = await this.database.query(RENEW, [worker, leaseMs]);
-    if (renewed.length === 0) throw new LeaseLostError();
+    const [renewed] = await this.database.query<{ alone: boolean }>(RENEW, [worker, leaseMs]);
+    if (!renewed) throw new LeaseLostError();
+    this.observer?.renewed(worker, renewed.alone);
     const rows = await this.database.query<HeldRow>(HELD, [worker]);
     return { held: rows.map(fenceOf), superseded: rows.filter((row) => row.superseded).map(fenceOf) };
   }
