@@ -19,7 +19,11 @@ enter() {
   note begin
   read -r pace <"$world/pace"
 }
-leave() { note end; rm -f "$mark"; }
+leave() {
+  note end
+  rm -f "$mark"
+  if rm "$world/stop-after-$SYMPHONY_OPERATION" 2>/dev/null; then kill -STOP "$PPID"; fi
+}
 note() { echo "$1 $SYMPHONY_OPERATION $SYMPHONY_INSTANCE" >>"$world/log"; }
 `;
 
@@ -55,6 +59,21 @@ export class ScriptWorld {
   /** How long each apply takes from now on, in seconds. */
   setPace(seconds: number): Promise<void> {
     return writeFile(join(this.folder, 'pace'), `${seconds}\n`);
+  }
+
+  /** The next script of this operation that ends stops its engine (SIGSTOP) with its last breath. */
+  stopEngineAfter(operation: 'get' | 'apply' | 'remove'): Promise<void> {
+    return writeFile(join(this.folder, `stop-after-${operation}`), '');
+  }
+
+  /** Whether that has happened. */
+  async hasStoppedEngine(): Promise<boolean> {
+    return !(await readdir(this.folder)).some((name) => name.startsWith('stop-after-'));
+  }
+
+  /** Process id of the script that runs for an instance, or did when it was killed. */
+  async scriptOf(instance: string): Promise<number> {
+    return Number(await readFile(join(this.folder, 'running', instance), 'utf8'));
   }
 
   /** The flag that lets an engine run the scripts. */
