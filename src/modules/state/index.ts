@@ -1,3 +1,4 @@
+export { decodeToken, encodeToken, type ObjectPosition } from './continue-token.js';
 export * from './effects.js';
 export { stateSchemas } from './http/schemas.js';
 export * from './object-store.js';

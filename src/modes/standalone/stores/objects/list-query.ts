@@ -1,5 +1,4 @@
-import { fieldPath, type ListQuery, type Requirement } from '../../../../modules/state/index.js';
-import type { Position } from './continue-token.js';
+import { fieldPath, type ListQuery, type ObjectPosition, type Requirement } from '../../../../modules/state/index.js';
 import { OBJECT_COLUMNS } from './object-row.js';
 
 /** Fields with an index of their own, or that are columns; any other path is looked up in its JSON document. */
@@ -28,7 +27,7 @@ class Parameters {
 /** The statement for one page, with one row more than `limit` to see whether there is another. */
 export function listStatement(
   query: ListQuery,
-  after: Position | undefined,
+  after: ObjectPosition | undefined,
 ): { text: string; values: unknown[] } {
   const parameters = new Parameters();
   const conditions = [`o.kind = ${parameters.add(query.kind)}`];

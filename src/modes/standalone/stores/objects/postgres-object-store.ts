@@ -3,7 +3,9 @@ import type { JobWaker } from '../../../../modules/queue/index.js';
 import {
   checkPrecondition,
   decideWrite,
+  decodeToken,
   type EffectsOf,
+  encodeToken,
   type ListQuery,
   notFound,
   type ObjectKey,
@@ -20,7 +22,6 @@ import {
 } from '../../../../modules/state/index.js';
 import type { Database, Sql } from '../../database/database.js';
 import { insertFanOuts, orderLanes, removeLane } from '../jobs/orders.js';
-import { decodeToken, encodeToken } from './continue-token.js';
 import { listStatement } from './list-query.js';
 import { type ObjectRow, referencesOf, toObject } from './object-row.js';
 import * as sql from './statements.js';

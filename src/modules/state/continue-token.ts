@@ -1,21 +1,21 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson, InvalidInputError, isPlainObject } from '@symphony/model';
-import type { ListQuery } from '../../../../modules/state/index.js';
+import type { ListQuery } from './object-store.js';
 
 /** The last object of a page; the next page begins behind it, wherever objects were added meanwhile. */
-export interface Position {
+export interface ObjectPosition {
   namespace: string;
   name: string;
 }
 
 /** A token is only good for the query that it came from. */
-export function encodeToken(query: ListQuery, position: Position): string {
+export function encodeToken(query: ListQuery, position: ObjectPosition): string {
   const content = { q: fingerprint(query), ns: position.namespace, n: position.name };
   return Buffer.from(JSON.stringify(content)).toString('base64url');
 }
 
 /** @throws InvalidInputError `InvalidContinue` when it is no token, or that of another query */
-export function decodeToken(query: ListQuery): Position | undefined {
+export function decodeToken(query: ListQuery): ObjectPosition | undefined {
   if (query.continue === undefined) return undefined;
   const content = parsed(query.continue);
   if (!isPlainObject(content) || typeof content['ns'] !== 'string' || typeof content['n'] !== 'string') {
@@ -30,7 +30,7 @@ export function decodeToken(query: ListQuery): Position | undefined {
 function parsed(token: string): unknown {
   try {
     const text = Buffer.from(token, 'base64url').toString('utf8');
-    // The database takes no NUL, which a forged token could hold.
+    // A database takes no NUL, which a forged token could hold.
     return text.includes('\\u0000') ? undefined : (JSON.parse(text) as unknown);
   } catch {
     return undefined;

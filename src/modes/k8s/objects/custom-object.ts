@@ -1,0 +1,88 @@
+import {
+  hashOf,
+  type ObjectKind,
+  type ObjectStatus,
+  type SpecByKind,
+  type StoredObject,
+  type StoredStatus,
+} from '@symphony/model';
+import type { KubeObject, ResourceType } from '../client/index.js';
+import { INSTANCES, SOLUTION_CONTAINERS, SOLUTIONS, TARGETS, type CustomResource } from '../crds/index.js';
+import type { ResourceStatus } from '../crds/index.js';
+
+/** An object of one of Symphony's kinds, as the API server has it. */
+export interface CustomObject<K extends ObjectKind = ObjectKind> extends KubeObject {
+  spec?: SpecByKind[K];
+  status?: Partial<ResourceStatus>;
+}
+
+function resourceTypeOf<K extends ObjectKind>(resource: CustomResource): ResourceType<CustomObject<K>> {
+  const { group, kind, plural } = resource;
+  return { group, version: 'v1', kind, plural, namespaced: true };
+}
+
+/** Where the objects of each kind are. */
+export const OBJECT_TYPES: { readonly [K in ObjectKind]: ResourceType<CustomObject<K>> } = {
+  Target: resourceTypeOf<'Target'>(TARGETS),
+  Solution: resourceTypeOf<'Solution'>(SOLUTIONS),
+  Instance: resourceTypeOf<'Instance'>(INSTANCES),
+  SolutionContainer: resourceTypeOf<'SolutionContainer'>(SOLUTION_CONTAINERS),
+};
+
+/** Annotations by which the engine itself notes orders: they are nobody's half, so no precondition speaks of them. */
+export const OrderAnnotation = {
+  /** Any new value orders a run now. */
+  Reconcile: 'symphony/reconcile',
+  /** `"true"` holds the runs of the object back. */
+  Suspend: 'symphony/suspend',
+  /** Who gave the newest order through REST. */
+  Actor: 'symphony/ordered-by',
+} as const;
+
+const OF_ORDERS: ReadonlySet<string> = new Set(Object.values(OrderAnnotation));
+
+/** The object as the modules know it. The spec is as stored: whoever acts on it has it checked (see `checkedSpec`). */
+export function toStored<K extends ObjectKind>(kind: K, object: CustomObject<K>): StoredObject<K> {
+  const { metadata, spec, status } = object;
+  const { labels = {}, annotations = {}, deletionTimestamp } = metadata;
+  return {
+    kind,
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    uid: metadata.uid ?? '',
+    generation: metadata.generation ?? 1,
+    version: versionOf(object),
+    labels,
+    annotations,
+    // Every kind may leave it out: a container has none, and a target needs none.
+    spec: spec ?? ({} as SpecByKind[K]),
+    status: storedStatusOf(status),
+    createdAt: metadata.creationTimestamp ?? '',
+    ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
+  };
+}
+
+/**
+ * The ETag: of the user's half only, so that the engine's writes never make a precondition fail. The server's
+ * `resourceVersion` would, as it changes with each status.
+ */
+function versionOf({ metadata }: CustomObject): string {
+  const { uid, generation, labels = {}, annotations = {}, deletionTimestamp } = metadata;
+  const ofUsers = Object.fromEntries(Object.entries(annotations).filter(([name]) => !OF_ORDERS.has(name)));
+  // The generation stands for the spec: the server counts its changes.
+  return hashOf([uid, generation, labels, ofUsers, deletionTimestamp ?? '']).slice(0, 20);
+}
+
+/** What people and agents report lies in `properties`, beside what the engine says. */
+function storedStatusOf(status: Partial<ResourceStatus> = {}): StoredStatus {
+  const { properties, reportedAt, ...engine } = status;
+  return {
+    // Whoever edits a status by hand may leave anything in it; without these two it tells nothing.
+    ...(engine.status !== undefined && engine.provisioningStatus !== undefined
+      ? { engine: engine as ObjectStatus }
+      : {}),
+    ...(properties || reportedAt
+      ? { reported: { properties: { ...properties }, lastModified: reportedAt ?? '' } }
+      : {}),
+  };
+}
