@@ -1,0 +1,87 @@
+import {
+  backoffMs,
+  CAUSES,
+  MAX_LANE_MESSAGE,
+  periodicMs,
+  type BackoffOptions,
+  type RunOutcome,
+} from '../../../modules/queue/index.js';
+import type { KnownObject, Lane } from './lane.js';
+
+/** Time and chance, for what is decided by them. */
+export interface Moment {
+  now: number;
+  /** 0 to 1. */
+  random: () => number;
+  backoff: BackoffOptions;
+}
+
+const PERSON = CAUSES.indexOf('person');
+const RETRY = CAUSES.indexOf('retry');
+const PERIODIC = CAUSES.indexOf('periodic');
+
+/**
+ * What becomes of a lane after a run. The rules are those of the SQL in standalone mode (completion.ts).
+ * @returns whether a newer order waits
+ */
+export function finish(lane: Lane, outcome: RunOutcome, { now, random, backoff }: Moment): boolean {
+  const { result, reason } = outcome;
+  const again = lane.orderSeq > lane.claimedSeq;
+  const first = lane.doneSeq === 0;
+  const failed = lane.attempts;
+  lane.result = result;
+  lane.reason = reason.code;
+  lane.message = reason.message.slice(0, MAX_LANE_MESSAGE);
+  lane.lastHash = result === 'succeeded' ? outcome.deploymentHash : undefined;
+  if (result !== 'yielded') lane.doneSeq = lane.claimedSeq;
+  if (again) {
+    lane.attempts = 0;
+  } else if (result === 'yielded') {
+    lane.dueAt = now;
+  } else if (result === 'succeeded' || result === 'waiting') {
+    lane.attempts = 0;
+    lane.cause = PERIODIC;
+    lane.actor = undefined;
+    lane.dueAt =
+      outcome.nextRunMs === undefined ? undefined : now + periodicMs(outcome.nextRunMs, first, random());
+  } else {
+    // Also an object that was to go and is there all the same: it is looked at again.
+    lane.attempts = result === 'retry' ? failed + 1 : 0;
+    lane.cause = RETRY;
+    lane.actor = undefined;
+    lane.dueAt = now + Math.max(outcome.retryAfterMs ?? 0, backoffMs(failed, random(), backoff));
+  }
+  return again;
+}
+
+/**
+ * What a lane is at the beginning of a term: what has not changed comes when it would have come, as far as that is known, so
+ * that a restart or a change of leaders calls no provider; what has changed is due at once.
+ */
+export function recall(lane: Lane, object: KnownObject, { now, random, backoff }: Moment): void {
+  const { last, intervalMs } = object;
+  lane.lastHash = object.lastHash;
+  if (!last) {
+    lane.cause = PERSON;
+    lane.dueAt = now;
+    return;
+  }
+  lane.claimedSeq = lane.doneSeq = lane.orderSeq;
+  lane.result = last.result;
+  lane.reason = last.reason.code;
+  lane.message = last.reason.message.slice(0, MAX_LANE_MESSAGE);
+  if (last.result === 'retry') {
+    const { attempts } = last;
+    lane.attempts = attempts ?? 1;
+    lane.cause = RETRY;
+    // How far it had backed off may not be known: then as if it had for long, or a restart would hurry all that fails.
+    lane.dueAt =
+      now +
+      (attempts === undefined
+        ? random() * backoff.maxMs
+        : backoffMs(Math.max(0, attempts - 1), random(), backoff));
+  } else {
+    lane.cause = PERIODIC;
+    lane.dueAt = intervalMs === undefined ? undefined : now + periodicMs(intervalMs, true, random());
+  }
+}

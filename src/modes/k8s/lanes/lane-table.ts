@@ -1,0 +1,371 @@
+import { reason } from '@symphony/model';
+import {
+  backoffMs,
+  CAUSES,
+  DEFAULT_BACKOFF,
+  FencedError,
+  refuseOlderJob,
+  startOfClaim,
+  storedObjectExists,
+  type BackoffOptions,
+  type Claim,
+  type ClaimRequest,
+  type CompleteResult,
+  type Fence,
+  type Heartbeat,
+  type InlinePayload,
+  type LaneKey,
+  type LaneOrder,
+  type LanePosition,
+  type RunOutcome,
+} from '../../../modules/queue/index.js';
+import { notLeading, orderForgotten } from './errors.js';
+import { finish, recall } from './endings.js';
+import { claimOf, epochOf, fenceOf, keyText, type KnownObject, type Lane, type LaneClock } from './lane.js';
+import { LaneIndex } from './lane-index.js';
+import { Leases } from './leases.js';
+import { Schedule } from './schedule.js';
+
+export interface LaneTableOptions {
+  clock: LaneClock;
+  /** Whether a stored object of that name is known. */
+  exists: (key: LaneKey) => boolean;
+  /** 0 to 1. Default: Math.random. */
+  random?: () => number;
+  backoff?: BackoffOptions;
+}
+
+/**
+ * The leader's lanes. Every method is done at once, as one transaction of a database would be; what has to wait is around it
+ * (`MemoryLanes`). Nothing here looks at all lanes but the beginning and the end of a term, and lists.
+ */
+export class LaneTable {
+  readonly #lanes = new Map<string, Lane>();
+  readonly #byId = new Map<string, Lane>();
+  readonly #schedule = new Schedule();
+  readonly #index = new LaneIndex(() => this.#lanes.values());
+  readonly leases = new Leases();
+  readonly #random: () => number;
+  readonly #backoff: BackoffOptions;
+  /** Undefined: this replica does not lead. */
+  #term: number | undefined;
+  #lastTerm: number | undefined;
+  readonly #suspended = new Set<string>();
+  /** Numbers of orders, lanes and places in the queue; never used twice in this process, whatever becomes of the terms. */
+  #seq = 0;
+  #laneIds = 0;
+  #places = 0;
+  #turn = 0;
+  /** Orders up to this number were forgotten with their term. */
+  #forgottenSeq = 0;
+  /** No lane that is gone was claimed more often in this term: one that comes back goes on from there. */
+  #claimsBefore = 0;
+
+  constructor(private readonly options: LaneTableOptions) {
+    this.#random = options.random ?? Math.random;
+    this.#backoff = options.backoff ?? DEFAULT_BACKOFF;
+  }
+
+  get leading(): boolean {
+    return this.#term !== undefined;
+  }
+
+  get #now(): number {
+    return this.options.clock.now();
+  }
+
+  /**
+   * Begins a term with what is known of its objects. Workers that registered before stay.
+   * @param term grows with each change of the leader, wherever it is
+   */
+  lead(term: number, objects: Iterable<KnownObject>): void {
+    if (this.leading) this.drop();
+    if (term !== this.#lastTerm) this.#claimsBefore = 0;
+    this.#lastTerm = this.#term = term;
+    for (const object of objects) {
+      const lane = this.#create(object, object.generation, object.action === 'delete');
+      lane.suspended = object.suspended ?? false;
+      if (lane.suspended) this.#suspended.add(keyText(lane));
+      lane.orderSeq = ++this.#seq;
+      lane.orderedAt = this.#now;
+      recall(lane, object, { now: this.#now, random: this.#random, backoff: this.#backoff });
+      this.#await(lane);
+    }
+  }
+
+  /** Ends the term: all lanes are gone, all claims fenced, and all workers have lost their lease. */
+  drop(): void {
+    for (const lane of this.#lanes.values()) {
+      this.#claimsBefore = Math.max(this.#claimsBefore, lane.claims);
+      lane.worker = undefined;
+      lane.shelf = undefined;
+    }
+    this.#term = undefined;
+    this.#forgottenSeq = this.#seq;
+    this.leases.endAll();
+    this.#schedule.clear();
+    this.#index.forget();
+    this.#suspended.clear();
+    this.#lanes.clear();
+    this.#byId.clear();
+  }
+
+  /**
+   * Folds an order into its lane. Without a lane and without an object it is dropped.
+   * @throws UnavailableError when this replica does not lead
+   */
+  order(order: LaneOrder): void {
+    if (!this.leading) throw notLeading();
+    const lane = this.#lanes.get(keyText(order));
+    if (!lane && !order.payload && !this.options.exists(order)) return;
+    this.#fold(lane ?? this.#create(order, order.generation, order.action === 'delete'), order);
+  }
+
+  /** @returns the number of the order @throws ConflictError, InvalidInputError, UnavailableError */
+  orderInline(order: LaneOrder & { payload: InlinePayload }): number {
+    if (!this.leading) throw notLeading();
+    if (this.options.exists(order)) throw storedObjectExists(order);
+    const before = this.#lanes.get(keyText(order));
+    if (before?.payload) refuseOlderJob(before.payload.jobId, order.payload.jobId);
+    const lane = before ?? this.#create(order, order.generation, order.action === 'delete');
+    // A copy, as a database would have: the sender may go on with what it posted.
+    lane.payload = structuredClone(order.payload);
+    return this.#fold(lane, order);
+  }
+
+  /** The rules are those of the SQL in standalone mode (orders.ts). */
+  #fold(lane: Lane, order: LaneOrder): number {
+    const now = this.#now;
+    const cause = CAUSES.indexOf(order.cause);
+    const alone = lane.dueAt === undefined;
+    const dueAt = now + Math.max(0, order.delayMs ?? 0);
+    this.#schedule.remove(lane);
+    if (alone || lane.orderSeq === lane.claimedSeq) lane.orderedAt = now;
+    if (alone || cause <= lane.cause) lane.actor = order.actor;
+    lane.cause = alone ? cause : Math.min(lane.cause, cause);
+    // The newest order of a posted deployment is what counts: its orders are numbered by their sender.
+    lane.generation = lane.inline ? order.generation : Math.max(lane.generation, order.generation);
+    lane.deleting = order.action === 'delete' || (!lane.inline && lane.deleting);
+    lane.inline = order.payload !== undefined;
+    lane.dueAt = Math.min(lane.dueAt ?? dueAt, dueAt);
+    lane.attempts = 0;
+    lane.orderSeq = ++this.#seq;
+    this.#await(lane);
+    return lane.orderSeq;
+  }
+
+  claim({ worker, limit, periodic }: ClaimRequest): Claim[] {
+    const now = this.#now;
+    if (this.#term === undefined || !this.leases.isLive(worker, now)) return [];
+    const lanes = this.#schedule.take(now, limit, startOfClaim(this.#turn++), periodic);
+    for (const lane of lanes) {
+      this.leases.hold(worker, lane);
+      lane.epoch = epochOf(this.#term, ++lane.claims);
+      lane.claimedSeq = lane.orderSeq;
+      lane.claimedAt = now;
+      lane.dueAt = undefined;
+    }
+    return lanes.map((lane) => claimOf(lane, this.options.clock));
+  }
+
+  register(worker: string, leaseMs: number): void {
+    this.leases.register(worker, this.#now + leaseMs);
+  }
+
+  /** @throws LeaseLostError */
+  heartbeat(worker: string, leaseMs: number): Heartbeat {
+    const lanes = this.leases.renew(worker, this.#now, this.#now + leaseMs);
+    const superseded = lanes.filter((lane) => lane.orderSeq > lane.claimedSeq);
+    return { held: lanes.map(fenceOf), superseded: superseded.map(fenceOf) };
+  }
+
+  release(worker: string, fences: readonly Fence[]): void {
+    for (const fence of fences) {
+      const lane = this.held(fence);
+      if (lane?.worker === worker) this.#free(lane);
+    }
+  }
+
+  /** @returns how many lanes were freed */
+  retire(worker: string): number {
+    const lanes = this.leases.end(worker);
+    for (const lane of lanes) this.#free(lane);
+    return lanes.length;
+  }
+
+  takeOver(graceMs: number): number {
+    return this.dead(graceMs).reduce((sum, worker) => sum + this.retire(worker), 0);
+  }
+
+  /** Workers whose lease ended more than that ago. */
+  dead(graceMs: number): string[] {
+    return this.leases.endedBefore(this.#now - graceMs);
+  }
+
+  /** The lane of a claim, while that claim holds it. */
+  held({ laneId, epoch }: Fence): Lane | undefined {
+    const lane = this.#byId.get(laneId);
+    return lane?.worker !== undefined && lane.epoch === epoch ? lane : undefined;
+  }
+
+  /** @throws FencedError when the lane was freed, claimed again or removed, or the term has ended */
+  assertFence(fence: Fence): void {
+    if (!this.held(fence)) throw new FencedError();
+  }
+
+  /** Frees a lane that its claim holds, after all that its run leaves behind was written. */
+  finish(lane: Lane, outcome: RunOutcome): CompleteResult {
+    lane.freed = false;
+    this.leases.letGo(lane);
+    if (outcome.result === 'removed' && this.#mayGo(lane)) {
+      this.#remove(lane);
+      return { fenced: false, again: false };
+    }
+    const again = finish(lane, outcome, { now: this.#now, random: this.#random, backoff: this.#backoff });
+    this.#await(lane);
+    return { fenced: false, again };
+  }
+
+  /** Frees a lane whose run was refused elsewhere: its order has not run, and is not tried again at once. */
+  refuse(lane: Lane): void {
+    lane.freed = false;
+    this.leases.letGo(lane);
+    lane.lastHash = undefined;
+    const { code, message } = reason('Interrupted');
+    lane.result = 'retry';
+    lane.reason = code;
+    lane.message = message;
+    if (lane.dueAt === undefined) {
+      lane.cause = CAUSES.indexOf('retry');
+      lane.dueAt = this.#now + backoffMs(lane.attempts++, this.#random(), this.#backoff);
+    }
+    this.#await(lane);
+  }
+
+  /** What was freed while its outcome was being written, in vain, is due now. */
+  writeFailed(lane: Lane): void {
+    if (lane.freed) this.#free(lane);
+  }
+
+  /** Forgets a lane with its object; a run under way is fenced from then on. */
+  forget(key: LaneKey): void {
+    const lane = this.find(key);
+    if (lane) this.#remove(lane);
+    this.#suspended.delete(keyText(key));
+  }
+
+  /** Orders of a suspended lane wait until it is resumed; a run under way ends as it would. */
+  setSuspended(key: LaneKey, suspended: boolean): void {
+    if (suspended) this.#suspended.add(keyText(key));
+    else this.#suspended.delete(keyText(key));
+    const lane = this.find(key);
+    if (!lane) return;
+    this.#schedule.remove(lane);
+    lane.suspended = suspended;
+    this.#await(lane);
+  }
+
+  nextDueMs(capMs: number, periodic: boolean): number {
+    return this.#schedule.nextDueMs(this.#now, capMs, periodic);
+  }
+
+  find(key: LaneKey): Lane | undefined {
+    return this.#lanes.get(keyText(key));
+  }
+
+  /** @returns whether the lane is still the one of its key */
+  has(lane: Lane): boolean {
+    return this.#byId.get(lane.id) === lane;
+  }
+
+  /** All of them, in no particular order. */
+  all(): IterableIterator<Lane> {
+    return this.#lanes.values();
+  }
+
+  page(after: LanePosition, limit: number, fits: (lane: Lane) => boolean): Lane[] {
+    return this.#index.page(after, limit, fits);
+  }
+
+  /** A lane that is gone has run all that was ordered. @throws UnavailableError when that is not known (any more) */
+  isDone(key: LaneKey, seq: string): boolean {
+    if (!this.leading) throw notLeading();
+    if (Number(seq) <= this.#forgottenSeq) throw orderForgotten();
+    return (this.find(key)?.doneSeq ?? Infinity) >= Number(seq);
+  }
+
+  #create(key: LaneKey, generation: number, deleting: boolean): Lane {
+    const { kind, namespace, name } = key;
+    const lane: Lane = {
+      id: String(++this.#laneIds),
+      kind,
+      namespace,
+      name,
+      payload: undefined,
+      inline: false,
+      suspended: this.#suspended.has(keyText(key)),
+      generation,
+      deleting,
+      cause: 0,
+      actor: undefined,
+      orderSeq: 0,
+      claimedSeq: 0,
+      doneSeq: 0,
+      orderedAt: 0,
+      dueAt: undefined,
+      turn: 0,
+      worker: undefined,
+      claims: this.#claimsBefore,
+      epoch: 0,
+      claimedAt: 0,
+      attempts: 0,
+      result: undefined,
+      reason: undefined,
+      message: undefined,
+      lastHash: undefined,
+      slot: -1,
+      shelf: undefined,
+      writing: undefined,
+      freed: false,
+    };
+    this.#lanes.set(keyText(lane), lane);
+    this.#byId.set(lane.id, lane);
+    this.#index.add(lane);
+    return lane;
+  }
+
+  /** Puts a lane where it waits for its time, unless it is run, is suspended or has nothing to wait for. */
+  #await(lane: Lane): void {
+    if (lane.worker !== undefined || lane.dueAt === undefined || lane.suspended) return;
+    lane.turn = ++this.#places;
+    this.#schedule.add(lane);
+  }
+
+  /**
+   * What the lane ran is due again at once, with the cause that it had; the next claim gets a new epoch. What was reached
+   * before is not known to hold any more, because nobody knows how far the run came.
+   */
+  #free(lane: Lane): void {
+    // The outcome of its run is on its way, and may be written or not: nobody may begin before that is known.
+    lane.freed = lane.writing !== undefined;
+    if (lane.freed) return;
+    this.leases.letGo(lane);
+    lane.dueAt = this.#now;
+    lane.lastHash = undefined;
+    this.#await(lane);
+  }
+
+  /** It stays when its object is there all the same (made anew meanwhile), or another deployment was posted. */
+  #mayGo(lane: Lane): boolean {
+    return (!lane.inline || lane.orderSeq === lane.claimedSeq) && !this.options.exists(lane);
+  }
+
+  #remove(lane: Lane): void {
+    this.#claimsBefore = Math.max(this.#claimsBefore, lane.claims);
+    this.#schedule.remove(lane);
+    this.leases.letGo(lane);
+    this.#index.remove(lane);
+    this.#lanes.delete(keyText(lane));
+    this.#byId.delete(lane.id);
+  }
+}

@@ -1,0 +1,267 @@
+import {
+  continueAfter,
+  FencedError,
+  JobStore,
+  positionOf,
+  type Claim,
+  type ClaimRequest,
+  type CompleteResult,
+  type FanOut,
+  type Fence,
+  type Heartbeat,
+  type InlinePayload,
+  type LaneKey,
+  type LaneOrder,
+  type LaneQuery,
+  type LaneView,
+  type RunOutcome,
+  type WakeHint,
+} from '../../../modules/queue/index.js';
+import { notLeading } from './errors.js';
+import { FanOutQueue, type DependentsOf } from './fan-out-queue.js';
+import { figuresOf, type MemoryFigures } from './figures.js';
+import { stateOf, viewOf, type KnownObject, type Lane } from './lane.js';
+import { LaneTable, type LaneTableOptions } from './lane-table.js';
+import type { MemoryWaker } from './memory-waker.js';
+
+/**
+ * Writes what a run leaves behind: status, summary, history, or the removal of the object's finalizer. The claim holds its lane
+ * from the beginning to the end of it, unless the leadership is lost.
+ * @param stop aborted when the leadership is lost
+ * @throws FencedError when a newer leader has written already; any other error, and it is tried again
+ */
+export type OutcomeWriter = (claim: Claim, outcome: RunOutcome, stop: AbortSignal) => Promise<void>;
+
+export interface MemoryLanesOptions extends LaneTableOptions {
+  write: OutcomeWriter;
+  /** Pages of the instances that depend on what was written, from the caches. */
+  dependentsOf: DependentsOf;
+  waker: MemoryWaker;
+}
+
+const FENCED: CompleteResult = { fenced: true, again: false };
+const DONE: CompleteResult = { fenced: false, again: false };
+const SOMETHING: WakeHint = { lanes: [], fanOuts: false };
+
+/**
+ * The lanes of the leading replica, in memory: the objects are the durable half, from which `lead` makes them anew. A replica
+ * that does not lead has none, gets no claims, and refuses orders.
+ */
+export class MemoryLanes extends JobStore {
+  readonly #table: LaneTable;
+  readonly #fanOuts: FanOutQueue;
+  readonly #waker: MemoryWaker;
+  /** Aborted with the end of the term. */
+  #over = new AbortController();
+
+  constructor(private readonly options: MemoryLanesOptions) {
+    super();
+    this.#table = new LaneTable(options);
+    this.#fanOuts = new FanOutQueue(options.dependentsOf);
+    this.#waker = options.waker;
+  }
+
+  /**
+   * Begins to lead. Call it with the caches synced, and order what changes from then on.
+   * @param term greater than any that another leader had: the transitions of the Lease. Part of each fence's epoch
+   * @param objects all deployable objects, each once
+   */
+  lead(term: number, objects: Iterable<KnownObject>): void {
+    this.drop();
+    this.#over = new AbortController();
+    this.#table.lead(term, objects);
+    this.#waker.wake({ lanes: [], fanOuts: true });
+  }
+
+  /** The leadership is lost: every claim is fenced and every lane gone before this returns. Runs are told to stop. */
+  drop(): void {
+    if (!this.#table.leading) return;
+    this.#over.abort(new FencedError());
+    this.#table.drop();
+    this.#fanOuts.clear();
+    // Workers find at their next heartbeat, which this hastens, that they have lost their lease, and stop all runs.
+    this.#waker.wake(SOMETHING);
+    this.#waker.finished();
+  }
+
+  /** The object of a lane is gone. Its run, if there is one, is fenced. */
+  forget(key: LaneKey): void {
+    this.#table.forget(key);
+    this.#waker.finished();
+  }
+
+  /** Holds the orders of a lane back, or lets them go. A run under way ends as it would. */
+  setSuspended(key: LaneKey, suspended: boolean): void {
+    this.#table.setSuspended(key, suspended);
+    if (!suspended) this.#waker.wake(SOMETHING);
+  }
+
+  /** Whoever writes for a run asks this right before. @throws FencedError when the run has lost its lane */
+  assertFence(fence: Fence): void {
+    this.#table.assertFence(fence);
+  }
+
+  /** Orders the dependents of what was written, page by page. @throws UnavailableError on a replica that does not lead */
+  insertFanOuts(fanOuts: readonly FanOut[]): void {
+    if (!this.#table.leading) throw notLeading();
+    this.#fanOuts.add(fanOuts);
+    if (fanOuts.length > 0) this.#waker.wake({ lanes: [], fanOuts: true });
+  }
+
+  /** Counts, by one look at each lane. */
+  figures(): MemoryFigures {
+    return figuresOf(this.#table, this.#fanOuts.size, this.options.clock.now());
+  }
+
+  override order(orders: readonly LaneOrder[]): Promise<void> {
+    return attempt(() => {
+      for (const order of orders) this.#table.order(order);
+      this.#waker.wake({ lanes: orders, fanOuts: false });
+    });
+  }
+
+  override orderInline(order: LaneOrder & { payload: InlinePayload }): Promise<string> {
+    return attempt(() => {
+      const seq = this.#table.orderInline(order);
+      this.#waker.wake({ lanes: [order], fanOuts: false });
+      return String(seq);
+    });
+  }
+
+  override register(worker: string, leaseMs: number): Promise<void> {
+    return attempt(() => this.#table.register(worker, leaseMs));
+  }
+
+  override claim(request: ClaimRequest): Promise<Claim[]> {
+    return attempt(() => this.#table.claim(request));
+  }
+
+  override heartbeat(worker: string, leaseMs: number): Promise<Heartbeat> {
+    return attempt(() => this.#table.heartbeat(worker, leaseMs));
+  }
+
+  override release(worker: string, fences: readonly Fence[]): Promise<void> {
+    return attempt(() => {
+      this.#table.release(worker, fences);
+      this.#waker.wake(SOMETHING);
+    });
+  }
+
+  override async complete(claim: Claim, outcome: RunOutcome): Promise<CompleteResult> {
+    const lane = await this.#idle(claim.fence);
+    if (!lane) return FENCED;
+    const result = leavesNothing(outcome)
+      ? this.#table.finish(lane, outcome)
+      : await this.#written(lane, claim, outcome);
+    if (claim.payload && !result.fenced) this.#waker.finished();
+    return result;
+  }
+
+  override async takeOver(graceMs: number, before?: () => Promise<void>): Promise<number> {
+    if (this.#table.dead(graceMs).length === 0) return 0;
+    await before?.();
+    return this.#table.takeOver(graceMs);
+  }
+
+  override retireOthers(worker: string): Promise<number> {
+    return attempt(() =>
+      this.#table.leases.others(worker).reduce((sum, other) => sum + this.#table.retire(other), 0),
+    );
+  }
+
+  override retire(worker: string): Promise<void> {
+    return attempt(() => {
+      if (this.#table.retire(worker) > 0) this.#waker.wake(SOMETHING);
+    });
+  }
+
+  override nextDueMs(capMs: number, periodic = true): Promise<number> {
+    return attempt(() => this.#table.nextDueMs(capMs, periodic));
+  }
+
+  override find(key: LaneKey): Promise<LaneView | undefined> {
+    return attempt(() => {
+      if (!this.#table.leading) throw notLeading();
+      const lane = this.#table.find(key);
+      return lane && viewOf(lane, this.options.clock);
+    });
+  }
+
+  override list(query: LaneQuery): Promise<{ items: LaneView[]; next?: string }> {
+    return attempt(() => {
+      if (!this.#table.leading) throw notLeading();
+      const { kind, namespace, state, limit } = query;
+      const lanes = this.#table.page(
+        positionOf(query.continue),
+        limit + 1,
+        (lane) =>
+          (kind === undefined || lane.kind === kind) &&
+          (namespace === undefined || lane.namespace === namespace) &&
+          (state === undefined || stateOf(lane) === state),
+      );
+      const items = lanes.slice(0, limit).map((lane) => viewOf(lane, this.options.clock));
+      const last = items.at(-1);
+      return lanes.length <= limit || !last ? { items } : { items, next: continueAfter(last) };
+    });
+  }
+
+  override isDone(key: LaneKey, seq: string): Promise<boolean> {
+    return attempt(() => this.#table.isDone(key, seq));
+  }
+
+  override expandFanOuts(pageSize: number): Promise<boolean> {
+    return this.#fanOuts.expand(pageSize, (orders) => {
+      for (const order of orders) this.#table.order(order);
+      if (orders.length > 0) this.#waker.wake({ lanes: orders, fanOuts: false });
+    });
+  }
+
+  override onWake(listener: (hint: WakeHint) => void): () => void {
+    return this.#waker.onWake(listener);
+  }
+
+  /** The lane of a claim that holds it, once no other outcome of it is being written. */
+  async #idle(fence: Fence): Promise<Lane | undefined> {
+    for (;;) {
+      const lane = this.#table.held(fence);
+      if (!lane?.writing) return lane;
+      await lane.writing;
+    }
+  }
+
+  async #written(lane: Lane, claim: Claim, outcome: RunOutcome): Promise<CompleteResult> {
+    const { signal } = this.#over;
+    const written = this.options.write(claim, outcome, signal);
+    lane.writing = written.then(nothing, nothing);
+    try {
+      await written;
+    } catch (error) {
+      lane.writing = undefined;
+      const ours = !signal.aborted && this.#table.has(lane);
+      if (error instanceof FencedError || signal.aborted) {
+        if (ours) this.#table.refuse(lane);
+        return FENCED;
+      }
+      if (ours) this.#table.writeFailed(lane);
+      throw error;
+    }
+    lane.writing = undefined;
+    if (signal.aborted) return FENCED;
+    // The removal of an object may be seen, and its lane forgotten, before the answer to it is here.
+    return this.#table.has(lane) ? this.#table.finish(lane, outcome) : DONE;
+  }
+}
+
+function nothing(): void {
+  // The outcome of a write is told to whoever asked for it.
+}
+
+/** As a periodic run that found nothing to do. */
+function leavesNothing({ result, status, summary, record }: RunOutcome): boolean {
+  return result !== 'removed' && !status && !summary && !record;
+}
+
+/** What is done at once answers as what takes time: also by a rejection. */
+function attempt<T>(work: () => T): Promise<T> {
+  return new Promise((resolve) => resolve(work()));
+}
