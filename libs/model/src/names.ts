@@ -7,7 +7,7 @@ export const VERSION_SEPARATOR = '-v-';
 
 const MAX_NAME = 253;
 /** Symphony's rule: the part after the last `-v-` has 1 to 61 characters. */
-const MAX_LAST_PART = 61;
+export const MAX_LAST_NAME_PART = 61;
 const NAME = /^[A-Za-z0-9]([A-Za-z0-9._:-]*[A-Za-z0-9])?$/;
 const NAMESPACE = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 
@@ -29,8 +29,8 @@ function nameProblem(name: string): string | undefined {
     return 'must consist of letters, digits, "-", "_", "." and ":", and begin and end with a letter or digit';
   }
   const last = name.split(VERSION_SEPARATOR).at(-1) ?? name;
-  if (last.length > MAX_LAST_PART) {
-    return `must have at most ${MAX_LAST_PART} characters (after the last "${VERSION_SEPARATOR}")`;
+  if (last.length > MAX_LAST_NAME_PART) {
+    return `must have at most ${MAX_LAST_NAME_PART} characters (after the last "${VERSION_SEPARATOR}")`;
   }
   return undefined;
 }

@@ -51,7 +51,7 @@ function bareSchemaOfField(shape: FieldShape, nested: NestedSchema): Schema {
       return {
         type: 'string',
         ...(shape.min === undefined ? {} : { minLength: shape.min }),
-        ...(shape.max === undefined ? {} : { maxLength: shape.max }),
+        ...(shape.max === undefined || shape.oneOf ? {} : { maxLength: shape.max }),
         ...(shape.pattern === undefined ? {} : { pattern: shape.pattern.source }),
         ...(shape.oneOf === undefined ? {} : { enum: shape.oneOf }),
       };

@@ -38,4 +38,6 @@ export class InstanceSpec {
   @Text({ oneOf: ['active', 'inactive'], description: '`inactive`: remove everything, keep the object.' })
   activeState?: string;
   @One(() => ReconciliationPolicy) reconciliationPolicy?: ReconciliationPolicy;
+  @Text({ max: 253, description: 'Accepted, since older manifests have it; it means nothing here.' })
+  rootResource?: string;
 }

@@ -36,6 +36,8 @@ export class TargetSpec {
   @Flag({ description: 'Apply every component at the next run, changed or not.' }) forceRedeploy?: boolean;
   @Flag({ description: 'Plan and validate only; cannot be switched on later.' }) isDryRun?: boolean;
   @One(() => ReconciliationPolicy) reconciliationPolicy?: ReconciliationPolicy;
+  @Text({ max: 253, description: 'Accepted, since older manifests have it; it means nothing here.' })
+  rootResource?: string;
 }
 
 /** The binding for a role: the first one in the order of the topologies. */
