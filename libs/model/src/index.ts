@@ -10,6 +10,7 @@ export {
   isPlainObject,
   Many,
   One,
+  Rule,
   rulesOf,
   Text,
   TextMap,
