@@ -50,7 +50,7 @@ async function succeeded(engine: BenchEngine): Promise<number> {
  * @param withinMs the copies' periodic runs are due at random times within so many milliseconds from now
  */
 export async function copyInstance(
-  engine: BenchEngine,
+  engine: Pick<BenchEngine, 'sql'>,
   name: string,
   count: number,
   withinMs: number,

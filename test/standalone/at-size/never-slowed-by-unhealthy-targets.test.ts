@@ -1,0 +1,113 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { Fleet, forEach, say, timed, upTo, type Fault } from './fleet.js';
+
+/**
+ * "As fast as without": side by side in one run, as nothing is known of the machine. The part that is added covers the
+ * scheduling of a loaded one; it is far below the deadline of a call (60 s), which is what a missing isolation costs.
+ */
+const TIMES = 2;
+const AND_MS = 1_500;
+
+function asFast(alone: readonly number[], beside: readonly number[]): void {
+  const slowest = Math.max(...alone);
+  for (const took of beside) expect(took).toBeLessThan(slowest * TIMES + AND_MS);
+}
+
+describe('what is healthy is as fast as without what is not', { timeout: 180_000 }, () => {
+  const fleets: Fleet[] = [];
+  const fleet = async (name: string): Promise<Fleet> => {
+    const made = await Fleet.start(name);
+    fleets.push(made);
+    return made;
+  };
+  afterEach(async () => {
+    await Promise.all(fleets.splice(0).map((made) => made.stop()));
+  });
+
+  it('one target that hangs and one that fails, among a hundred', async () => {
+    const HEALTHY = upTo(98);
+    const [alone, beside] = [await fleet('few-alone'), await fleet('few-beside')];
+    const faults = new Map<number, Fault>([
+      [98, 'hangGet'],
+      [99, 'failGet'],
+    ]);
+    await Promise.all([
+      (async () => {
+        await alone.targets(98);
+        await alone.solution('s');
+      })(),
+      (async () => {
+        await beside.targets(100, faults);
+        await beside.solution('s');
+      })(),
+    ]);
+    const change = (on: Fleet, count: number, rev: string): Promise<number> =>
+      timed(async () => {
+        // Those in trouble first: whatever they take up is taken up when the healthy ones come.
+        await forEach(count, (i) => on.instance(`i${count - 1 - i}`, 's', rev, count - 1 - i));
+        await on.reached(HEALTHY, rev);
+      });
+    const times: { alone: number[]; beside: number[] } = { alone: [], beside: [] };
+    for (const rev of ['1', '2', '3']) {
+      times.alone.push(await change(alone, 98, rev));
+      times.beside.push(await change(beside, 100, rev));
+    }
+    say('98 of 100', times.alone, times.beside);
+    asFast(times.alone, times.beside);
+    await beside.succeeded('Instance', 'i', 98);
+    expect(beside.mock(98).contents).toEqual([]);
+    expect(beside.mock(99).contents).toEqual([]);
+  });
+
+  it.each<Fault>(['hangGet', 'hangApply'])(
+    'one instance over a hundred targets of which one hangs (%s), changed three times meanwhile',
+    async (fault) => {
+      const HEALTHY = upTo(99);
+      const [alone, beside] = [await fleet(`wide-${fault}-alone`), await fleet(`wide-${fault}-beside`)];
+      await Promise.all([alone.targets(99), beside.targets(100, new Map([[99, fault]]))]);
+      await Promise.all([alone.solution('s'), beside.solution('s')]);
+      const change = (on: Fleet, rev: string): Promise<number> =>
+        timed(async () => {
+          await on.instance('wide', 's', rev);
+          await on.reached(HEALTHY, rev);
+        });
+      const times: { alone: number[]; beside: number[] } = { alone: [], beside: [] };
+      for (const rev of ['1', '2', '3', '4']) {
+        times.alone.push(await change(alone, rev));
+        times.beside.push(await change(beside, rev));
+      }
+      say(`99 of 100, ${fault}`, times.alone, times.beside);
+      asFast(times.alone, times.beside);
+      expect(beside.mock(99).contents).toEqual([]);
+      // Healed, it follows too. Calls that hang go on hanging until a newer order, or their deadline, ends them.
+      beside.mock(99).heal();
+      await beside.instance('wide', 's', '5');
+      await beside.reached([99], '5');
+      await beside.engine.settled('instances', 'wide');
+    },
+  );
+
+  it('500 instances beside 500 that sit on targets which hang; memory stays bounded', async () => {
+    const COUNT = 500;
+    const TARGETS = 50;
+    const [alone, beside] = [await fleet('half-alone'), await fleet('half-beside')];
+    const faults = new Map(upTo(TARGETS).map((i): [number, Fault] => [TARGETS + i, 'hangGet']));
+    await Promise.all([alone.targets(TARGETS), beside.targets(2 * TARGETS, faults)]);
+    await Promise.all([alone.solution('s'), beside.solution('s')]);
+    const aloneMs = await timed(async () => {
+      await forEach(COUNT, (i) => alone.instance(`well-${i}`, 's', '1', i % TARGETS));
+      await alone.succeeded('Instance', 'well-', COUNT);
+    });
+    const before = process.memoryUsage().rss;
+    await forEach(COUNT, (i) => beside.instance(`hung-${i}`, 's', '1', TARGETS + (i % TARGETS)));
+    const besideMs = await timed(async () => {
+      await forEach(COUNT, (i) => beside.instance(`well-${i}`, 's', '1', i % TARGETS));
+      await beside.succeeded('Instance', 'well-', COUNT);
+    });
+    const grownMiB = (process.memoryUsage().rss - before) / 2 ** 20;
+    say(`500 of 1,000 (memory +${Math.round(grownMiB)} MiB)`, [aloneMs], [besideMs]);
+    asFast([aloneMs], [besideMs]);
+    expect(grownMiB).toBeLessThan(400);
+    for (const target of upTo(TARGETS)) expect(beside.mock(TARGETS + target).contents).toEqual([]);
+  });
+});
