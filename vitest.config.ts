@@ -19,7 +19,7 @@ export default defineConfig({
   test: {
     include: ['libs/*/test/**/*.test.ts', 'src/**/*.test.ts', 'test/**/*.test.ts'],
     setupFiles: ['reflect-metadata'],
-    globalSetup: ['test/support/postgres.setup.ts'],
+    globalSetup: ['test/support/postgres.setup.ts', 'test/support/kubernetes.setup.ts'],
     pool: 'forks',
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -1,0 +1,3 @@
+export { KubernetesApiError, type KubernetesObject } from './api.js';
+export { writes } from './audit-log.js';
+export { describeControlPlane, describeKubernetes, freshNamespace } from './describe.js';
