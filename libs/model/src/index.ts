@@ -1,5 +1,6 @@
 export * from './annotations.js';
 export * from './deployment.js';
+export { withDefaults } from './defaults.js';
 export * from './digest.js';
 export * from './duration.js';
 export * from './errors.js';

@@ -22,21 +22,23 @@ function resourceTypeOf<K extends ObjectKind>(resource: CustomResource): Resourc
 }
 
 /** Where the objects of each kind are. */
-export const OBJECT_TYPES: { readonly [K in ObjectKind]: ResourceType<CustomObject<K>> } = {
+const OBJECT_TYPES: { readonly [K in ObjectKind]: ResourceType<CustomObject<K>> } = {
   Target: resourceTypeOf<'Target'>(TARGETS),
   Solution: resourceTypeOf<'Solution'>(SOLUTIONS),
   Instance: resourceTypeOf<'Instance'>(INSTANCES),
   SolutionContainer: resourceTypeOf<'SolutionContainer'>(SOLUTION_CONTAINERS),
 };
 
+export function typeOf<K extends ObjectKind>(kind: K): ResourceType<CustomObject<K>> {
+  return OBJECT_TYPES[kind];
+}
+
 /** Annotations by which the engine itself notes orders: they are nobody's half, so no precondition speaks of them. */
 export const OrderAnnotation = {
-  /** Any new value orders a run now. */
+  /** Any new value orders a run now; through REST it is `<id>/<user>`. */
   Reconcile: 'symphony/reconcile',
   /** `"true"` holds the runs of the object back. */
   Suspend: 'symphony/suspend',
-  /** Who gave the newest order through REST. */
-  Actor: 'symphony/ordered-by',
 } as const;
 
 const OF_ORDERS: ReadonlySet<string> = new Set(Object.values(OrderAnnotation));

@@ -1,5 +1,10 @@
 import type { StoredObject } from '@symphony/model';
-import { fieldPath, type ObjectPosition, type ListQuery, type Requirement } from '../../../modules/state/index.js';
+import {
+  fieldPath,
+  type ObjectPosition,
+  type ListQuery,
+  type Requirement,
+} from '../../../modules/state/index.js';
 
 /** Whether a list with this query shows the object. The rules are those of the SQL in standalone mode. */
 export function matches(object: StoredObject, { namespace, labels = [], fields = [] }: ListQuery): boolean {
