@@ -47,7 +47,7 @@ export class PostgresJobStore extends JobStore {
     super();
     this.#claims = new LaneClaims(database);
     this.#completion = new Completion(database, write, options);
-    this.#workers = new Workers(options.leases ?? database, options.observer);
+    this.#workers = new Workers(options.leases ?? database, options.observer, options.backoff);
   }
 
   override async order(orders: readonly LaneOrder[]): Promise<void> {

@@ -1,4 +1,11 @@
-import { LeaseLostError, type Fence, type Heartbeat } from '../../../../modules/queue/index.js';
+import { reason } from '@symphony/model';
+import {
+  DEFAULT_BACKOFF,
+  LeaseLostError,
+  type BackoffOptions,
+  type Fence,
+  type Heartbeat,
+} from '../../../../modules/queue/index.js';
 import type { Database, Sql, Statement } from '../../database/database.js';
 
 const REGISTER: Statement = {
@@ -62,6 +69,25 @@ const FREE: Statement = {
   RETURNING l.id`,
 };
 
+// The same for a worker that vanished, maybe because of one of these lanes. Once is nobody's fault, and is made good at
+// once. A lane that was at work again when its worker vanished again waits longer each time: else it would end one process
+// after the other, with all that they do for others, as quickly as they are started. What else was at work then gets its
+// turn meanwhile, and its next outcome clears it.
+const TAKE: Statement = {
+  name: 'worker_take_lanes',
+  text: `
+  WITH held AS MATERIALIZED (
+    SELECT l.id FROM lanes l WHERE l.worker = ANY ($1::text[])
+    ORDER BY l.kind, l.namespace, l.name FOR UPDATE)
+  UPDATE lanes AS l SET
+    worker = NULL, claimed_at = NULL, last_hash = NULL, attempts = l.attempts + 1, reason = $2, message = $3,
+    due_at = now() + CASE WHEN l.reason = $2 AND l.due_at IS NULL
+      THEN interval '1 ms' * greatest($4::float8, random() * least($6::float8, $5::float8 * 2 ^ least(l.attempts, 30)))
+      ELSE interval '0' END
+  WHERE l.id = ANY (ARRAY(SELECT id FROM held))
+  RETURNING l.id`,
+};
+
 const RELEASE: Statement = {
   name: 'worker_release',
   text: `
@@ -96,6 +122,7 @@ export class Workers {
   constructor(
     private readonly database: Database,
     private readonly observer?: WorkerObserver,
+    private readonly backoff: BackoffOptions = DEFAULT_BACKOFF,
   ) {}
 
   async register(worker: string, leaseMs: number): Promise<void> {
@@ -123,22 +150,33 @@ export class Workers {
     const dead = await this.database.query(DEAD, [graceMs]);
     if (dead.length === 0) return 0;
     await before?.();
-    return this.#bury((tx) => tx.query<{ id: string }>(BURY, [graceMs]));
+    return this.#bury((tx) => tx.query<{ id: string }>(BURY, [graceMs]), TAKE, this.#interrupted());
   }
 
   retireOthers(worker: string): Promise<number> {
-    return this.#bury((tx) => tx.query<{ id: string }>(BURY_OTHERS, [worker]));
+    const bury = (tx: Sql) => tx.query<{ id: string }>(BURY_OTHERS, [worker]);
+    return this.#bury(bury, TAKE, this.#interrupted());
   }
 
   retire(worker: string): Promise<number> {
-    return this.#bury((tx) => tx.query<{ id: string }>(BURY_ONE, [worker]));
+    return this.#bury((tx) => tx.query<{ id: string }>(BURY_ONE, [worker]), FREE, []);
   }
 
-  #bury(bury: (tx: Sql) => Promise<{ id: string }[]>): Promise<number> {
+  /** The parameters of TAKE behind the first. */
+  #interrupted(): unknown[] {
+    const { code, message } = reason('Interrupted');
+    return [code, message, this.backoff.minMs, this.backoff.firstMs, this.backoff.maxMs];
+  }
+
+  #bury(
+    bury: (tx: Sql) => Promise<{ id: string }[]>,
+    free: Statement,
+    values: readonly unknown[],
+  ): Promise<number> {
     return this.database.transaction(async (tx) => {
       const buried = await bury(tx);
       if (buried.length === 0) return 0;
-      const freed = await tx.query(FREE, [buried.map((worker) => worker.id)]);
+      const freed = await tx.query(free, [buried.map((worker) => worker.id), ...values]);
       return freed.length;
     });
   }
