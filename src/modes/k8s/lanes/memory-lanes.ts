@@ -148,7 +148,12 @@ export class MemoryLanes extends JobStore {
   }
 
   override async complete(claim: Claim, outcome: RunOutcome): Promise<CompleteResult> {
-    const lane = await this.#idle(claim.fence);
+    let lane = this.#table.held(claim.fence);
+    // One outcome at a time, whoever asks for it twice.
+    while (lane?.writing) {
+      await lane.writing;
+      lane = this.#table.held(claim.fence);
+    }
     if (!lane) return FENCED;
     const result = leavesNothing(outcome)
       ? this.#table.finish(lane, outcome)
@@ -220,18 +225,10 @@ export class MemoryLanes extends JobStore {
     return this.#waker.onWake(listener);
   }
 
-  /** The lane of a claim that holds it, once no other outcome of it is being written. */
-  async #idle(fence: Fence): Promise<Lane | undefined> {
-    for (;;) {
-      const lane = this.#table.held(fence);
-      if (!lane?.writing) return lane;
-      await lane.writing;
-    }
-  }
-
   async #written(lane: Lane, claim: Claim, outcome: RunOutcome): Promise<CompleteResult> {
     const { signal } = this.#over;
-    const written = this.options.write(claim, outcome, signal);
+    // Begins a moment later, when the lane is known to be written for.
+    const written = Promise.resolve().then(() => this.options.write(claim, outcome, signal));
     lane.writing = written.then(nothing, nothing);
     try {
       await written;
