@@ -1,0 +1,270 @@
+import { messageOf } from '@symphony/model';
+import { backoffMs, deadlineAfter, orAborted, pause, type ApiClient } from '../client/index.js';
+import { Reflector } from '../reflector/index.js';
+import { LeadershipLostError } from './errors.js';
+import { Leadership, type LeadershipListener } from './leadership.js';
+import { LEASES, type Lease } from './lease.js';
+import { LeaseObserver, type Leader } from './lease-observer.js';
+import { checkedTiming, type LeaseTiming } from './lease-timing.js';
+import { LeaseWriter } from './lease-writer.js';
+import { LeaseTerm, type Term } from './term.js';
+
+export interface ElectorLog {
+  debug?(fields: object): void;
+  info(fields: object): void;
+  warn(fields: object): void;
+}
+
+export interface ElectorOptions {
+  client: ApiClient;
+  /** Of the Lease. */
+  namespace: string;
+  name: string;
+  /** Unique for this process: {@link processIdentity}. */
+  identity: string;
+  timing?: Partial<LeaseTiming>;
+  /** What the leader says of itself on the Lease, such as where it serves. Asked at each acquisition. */
+  annotations?: () => Readonly<Record<string, string>>;
+  /** The highest epoch that anything durable carries, as far as it is known: the next term's is greater. */
+  knownEpoch?: () => number;
+  /** Throws when this process must not lead now; asked before each acquisition. */
+  mayLead?: (signal: AbortSignal) => Promise<void>;
+  /** Resolves when nothing of an ended term runs any more; awaited, up to one lease, before the next acquisition. */
+  settled?: (term: Term) => Promise<void>;
+  log: ElectorLog;
+}
+
+/**
+ * Lets at most one process lead, by a Lease (docs/adr/0014-elector.md).
+ *
+ * - At any moment at most one process has a live term, as long as their monotonic clocks run equally fast to within the gap
+ *   between renew deadline and lease. Wall clocks are not used.
+ * - Every term has an epoch of its own, greater than all before: `leaseTransitions`, which grows with each acquisition, also
+ *   when the same process leads again.
+ * - A leader that cannot renew steps down at the renew deadline and becomes a candidate; the process goes on.
+ * - `stop` ends the term first and then gives the Lease away, so that a candidate takes over at once.
+ *
+ * What a term cannot stop in time (an event loop that stands still in the middle of a request) is refused by its epoch.
+ *
+ * Candidates watch the Lease; only while the watch is broken they poll. What a watch tells is a hint: before the Lease is
+ * taken it is read, and taking it is a compare-and-swap.
+ */
+export class Elector extends Leadership {
+  readonly #stop = new AbortController();
+  readonly #listeners = new Set<LeadershipListener>();
+  readonly #timing: LeaseTiming;
+  readonly #writer: LeaseWriter;
+  readonly #observer: LeaseObserver;
+  readonly #reflector: Reflector<Lease>;
+  #changed = new AbortController();
+  #running: Promise<void> | undefined;
+  #term: LeaseTerm | undefined;
+  #held: Lease | undefined;
+
+  constructor(private readonly options: ElectorOptions) {
+    super();
+    const { client, namespace, name, identity, log, annotations = () => ({}) } = options;
+    this.#timing = checkedTiming(options.timing);
+    const { leaseMs, renewDeadlineMs, retryMs } = this.#timing;
+    const requestMs = renewDeadlineMs / 3;
+    this.#writer = new LeaseWriter({ client, namespace, name, identity, leaseMs, requestMs, annotations });
+    this.#observer = new LeaseObserver(leaseMs);
+    this.#reflector = new Reflector({
+      client,
+      type: LEASES,
+      namespaces: [namespace],
+      fieldSelector: `metadata.name=${name}`,
+      timing: { backoff: { firstMs: retryMs / 2, mostMs: leaseMs } },
+      log,
+    });
+  }
+
+  start(): void {
+    if (this.#running || this.#stop.signal.aborted) return;
+    this.#reflector.onChange(({ after }) => this.#noticed(after));
+    this.#reflector.start();
+    this.#running = this.#run();
+  }
+
+  /** Stops to lead, and gives the Lease away when it was held. Call it when the work of the term is done. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    await this.#reflector.stop();
+  }
+
+  override get term(): Term | undefined {
+    return this.#term?.isLive() ? this.#term : undefined;
+  }
+
+  override get leader(): Leader | undefined {
+    return this.#observer.leader;
+  }
+
+  override onChange(listener: LeadershipListener): () => void {
+    this.#listeners.add(listener);
+    const { term } = this;
+    if (term) this.#call(listener, term);
+    return () => this.#listeners.delete(listener);
+  }
+
+  override outranked(epoch: number): void {
+    this.#observer.rememberEpoch(epoch);
+    if (this.#term && epoch > this.#term.epoch) this.#term.end(`a record carries the later epoch ${epoch}`);
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      const term = await this.#acquire();
+      if (!term) return;
+      this.#begin(term);
+      await this.#keep(term);
+      if (term.isLive()) await this.#release(term);
+      else await this.#settle(term);
+    }
+  }
+
+  /** Undefined when the elector is stopped. */
+  async #acquire(): Promise<LeaseTerm | undefined> {
+    const { signal } = this.#stop;
+    for (let failures = 0; !signal.aborted;) {
+      let waitMs;
+      try {
+        const term = await this.#attempt();
+        if (term) return term;
+        failures = 0;
+        waitMs = this.#lookInMs();
+      } catch (error) {
+        failures += 1;
+        waitMs = backoffMs(failures, { firstMs: this.#timing.retryMs, mostMs: this.#timing.leaseMs });
+        this.#tell(failures === 1 ? 'warn' : 'debug', 'This process cannot become the leader', error);
+      }
+      await this.#sleep(waitMs);
+    }
+    return undefined;
+  }
+
+  /** Takes the Lease when it may be taken. */
+  async #attempt(): Promise<LeaseTerm | undefined> {
+    const { identity, knownEpoch = () => 0, mayLead } = this.options;
+    const lease = await this.#writer.read();
+    this.#observer.see(lease);
+    if (this.#observer.freeIn(identity) > 0) return undefined;
+    await mayLead?.(this.#stop.signal);
+    if (this.#stop.signal.aborted) return undefined;
+    const epoch = Math.max(this.#observer.highestEpoch, knownEpoch()) + 1;
+    // Also when the answer gets lost: an epoch that may have been written is never used again.
+    this.#observer.rememberEpoch(epoch);
+    const since = performance.now();
+    const held = await this.#writer.acquire(lease, epoch);
+    if (!held) return undefined;
+    this.#observer.see(held);
+    this.#held = held;
+    const term = new LeaseTerm(epoch, since, this.#timing.renewDeadlineMs);
+    return term.isLive() ? term : undefined;
+  }
+
+  /** A watch tells of releases and renewals; without one it is looked as often as a leader renews. */
+  #lookInMs(): number {
+    const freeIn = Math.max(10, this.#observer.freeIn(this.options.identity));
+    return this.#reflector.state.connected ? freeIn : Math.min(freeIn, jittered(this.#timing.retryMs));
+  }
+
+  /** Renews until the term is over, or the elector is stopped. */
+  async #keep(term: LeaseTerm): Promise<void> {
+    const { signal } = this.#stop;
+    const { retryMs } = this.#timing;
+    let waitMs = jittered(retryMs);
+    for (;;) {
+      await pause(waitMs, term.signal, signal);
+      if (!term.isLive() || signal.aborted || !this.#held) return;
+      const since = performance.now();
+      try {
+        this.#held = await this.#writer.renew(this.#held);
+        this.#observer.see(this.#held);
+        if (!term.extend(since)) return;
+        waitMs = jittered(retryMs);
+      } catch (error) {
+        if (error instanceof LeadershipLostError) return term.end(error.message);
+        this.#tell('debug', 'The Lease was not renewed, trying again', error);
+        waitMs = jittered(retryMs / 4);
+      }
+    }
+  }
+
+  #begin(term: LeaseTerm): void {
+    this.#term = term;
+    term.signal.addEventListener('abort', () => this.#ended(term), { once: true });
+    this.options.log.info({ msg: 'This process leads', epoch: term.epoch, identity: this.options.identity });
+    for (const listener of this.#listeners) this.#call(listener, term);
+  }
+
+  #ended(term: LeaseTerm): void {
+    if (this.#term === term) this.#term = undefined;
+    const fields = { epoch: term.epoch, reason: messageOf(term.signal.reason) };
+    this.options.log.info({ msg: 'This process does not lead any more', ...fields });
+    for (const listener of this.#listeners) this.#call(listener, undefined);
+  }
+
+  async #release(term: LeaseTerm): Promise<void> {
+    term.end('it was told to stop');
+    if (!this.#held) return;
+    try {
+      await this.#writer.release(this.#held);
+    } catch (error) {
+      this.#tell('warn', 'The Lease was not given away; others take over when it ends', error);
+    }
+  }
+
+  async #settle(term: LeaseTerm): Promise<void> {
+    const { settled } = this.options;
+    if (!settled) return;
+    const deadline = deadlineAfter(
+      this.#timing.leaseMs,
+      this.#stop.signal,
+      () => new Error('it takes too long'),
+    );
+    try {
+      await orAborted(settled(term), deadline.signal);
+    } catch (error) {
+      this.#tell('warn', 'What the ended term was doing has not ended', error);
+    } finally {
+      deadline.end();
+    }
+  }
+
+  /** What the watch tells. */
+  #noticed(lease: Lease | undefined): void {
+    const { identity } = this.options;
+    this.#observer.see(lease);
+    const term = this.#term;
+    const leader = this.#observer.leader;
+    if (term?.isLive() && leader && leader.identity !== identity && leader.epoch > term.epoch) {
+      term.end(`'${leader.identity}' holds its Lease`);
+    }
+    if (this.#observer.freeIn(identity) === 0) this.#changed.abort();
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    if (this.#changed.signal.aborted) this.#changed = new AbortController();
+    await pause(ms, this.#stop.signal, this.#changed.signal);
+  }
+
+  #call(listener: LeadershipListener, term: Term | undefined): void {
+    try {
+      listener(term);
+    } catch (error) {
+      this.#tell('warn', 'A listener of the leadership failed', error);
+    }
+  }
+
+  #tell(level: keyof ElectorLog, msg: string, error: unknown): void {
+    const { log, identity } = this.options;
+    log[level]?.({ msg, identity, error: messageOf(error) });
+  }
+}
+
+/** Up to a tenth later, so that candidates do not come in step. */
+function jittered(ms: number): number {
+  return ms * (1 + Math.random() / 10);
+}

@@ -1,0 +1,31 @@
+import type { Leader } from './lease-observer.js';
+import type { Term } from './term.js';
+
+/** Called with the term that has begun, or undefined when one has ended; synchronous, and after its signal was aborted. */
+export type LeadershipListener = (term: Term | undefined) => void;
+
+/** Whether this process leads, for all who act only when it does. */
+export abstract class Leadership {
+  /** The term in which this process leads at this moment: looks at the clock. Undefined when it does not. */
+  abstract get term(): Term | undefined;
+
+  /** Who leads, as last seen by this process: to pass requests on to. */
+  abstract get leader(): Leader | undefined;
+
+  /** Tells of changes, and at once of the term that is under way. Returns what ends it. */
+  abstract onChange(listener: LeadershipListener): () => void;
+
+  /**
+   * Something durable carries a higher epoch than that of the Lease: the Lease was deleted, or restored from a backup. The
+   * term ends, and no later one has an epoch up to this.
+   */
+  abstract outranked(epoch: number): void;
+
+  get isLeader(): boolean {
+    return this.term !== undefined;
+  }
+
+  get epoch(): number | undefined {
+    return this.term?.epoch;
+  }
+}

@@ -1,0 +1,176 @@
+import { compareVersions, type KubeObject, type ObjectRef } from '../client/index.js';
+import { deepFreeze } from './deep-freeze.js';
+
+/** Names one incarnation of an object: the same name with another uid is another object. */
+export interface ObjectKey {
+  readonly kind: string;
+  readonly uid: string;
+  /** Empty for objects without. */
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Appeared (only `after`), changed (both) or went (only `before`). What was cached is shared and frozen. */
+export interface Change<T extends KubeObject> {
+  readonly key: ObjectKey;
+  readonly before: T | undefined;
+  readonly after: T | undefined;
+}
+
+/** The values under which an object is found in an index; none to leave it out. Must be pure. */
+export type IndexFunction<T extends KubeObject> = (object: T) => readonly string[];
+
+/** Late events of an object that is gone come within one connection, so few have to be remembered. */
+const MAX_TOMBSTONES = 1_000;
+
+/**
+ * The newest known state of the objects of one type, and the changes that lead to it. Level-triggered: a repeated or older
+ * event changes nothing, an event that was missed shows with the next one. Objects go in frozen.
+ */
+export class ObjectCache<T extends KubeObject, I extends string = never> {
+  readonly #byUid = new Map<string, T>();
+  readonly #byName = new Map<string, T>();
+  readonly #indexes: Map<I, Map<string, Map<string, T>>>;
+  /** uid → version at which it went. */
+  readonly #gone = new Map<string, string>();
+
+  constructor(
+    private readonly kind: string,
+    private readonly functions: Readonly<Record<I, IndexFunction<T>>>,
+  ) {
+    this.#indexes = new Map((Object.keys(functions) as I[]).map((name) => [name, new Map()]));
+  }
+
+  get size(): number {
+    return this.#byUid.size;
+  }
+
+  get(ref: ObjectRef): T | undefined {
+    return this.#byName.get(nameOf(ref));
+  }
+
+  byUid(uid: string): T | undefined {
+    return this.#byUid.get(uid);
+  }
+
+  byIndex(index: I, value: string): T[] {
+    return [...(this.#indexes.get(index)?.get(value)?.values() ?? [])];
+  }
+
+  /** All, or those of one namespace. */
+  list(namespace?: string): T[] {
+    const all = [...this.#byUid.values()];
+    return namespace === undefined ? all : all.filter(({ metadata }) => metadata.namespace === namespace);
+  }
+
+  /** Takes over a state that was seen. Nothing changes when a newer one, or the end, is known already. */
+  put(object: T): Change<T>[] {
+    const { uid, resourceVersion = '' } = object.metadata;
+    if (uid === undefined) return [];
+    const end = this.#gone.get(uid);
+    if (end !== undefined && !isNewer(resourceVersion, end)) return [];
+    const before = this.get(object.metadata);
+    if (before && !isNewer(resourceVersion, before.metadata.resourceVersion ?? '')) return [];
+    return this.#store(object, before);
+  }
+
+  /** Takes over that an object has gone; `object` is its last state. */
+  remove({ metadata: { uid, resourceVersion = '' } }: T): Change<T>[] {
+    if (uid === undefined) return [];
+    this.#bury(uid, resourceVersion);
+    const before = this.#byUid.get(uid);
+    return before ? [this.#drop(before)] : [];
+  }
+
+  /**
+   * Makes a whole list the state: what was cached and is not in it has gone, unseen.
+   * @param namespace that was listed; undefined for all
+   */
+  replace(items: readonly T[], namespace?: string): Change<T>[] {
+    this.#gone.clear();
+    const listed = new Set(items.map(({ metadata }) => metadata.uid));
+    const gone = this.list(namespace).filter(({ metadata }) => !listed.has(metadata.uid));
+    const changes = gone.map((object) => this.#drop(object));
+    for (const item of items) {
+      if (item.metadata.uid === undefined) continue;
+      const before = this.get(item.metadata);
+      const same = before?.metadata.resourceVersion === item.metadata.resourceVersion;
+      if (!same) changes.push(...this.#store(item, before));
+    }
+    return changes;
+  }
+
+  /** All objects, as if they had just appeared. */
+  appearances(): Change<T>[] {
+    return this.list().map((after) => ({ key: this.#keyOf(after), before: undefined, after }));
+  }
+
+  #store(object: T, before: T | undefined): Change<T>[] {
+    const changes: Change<T>[] = [];
+    if (before && before.metadata.uid !== object.metadata.uid) {
+      // Deleted and created again under the same name, and the deletion was not seen.
+      changes.push(this.#drop(before));
+      before = undefined;
+    }
+    if (before) this.#unindex(before);
+    const after = deepFreeze(object);
+    this.#byUid.set(after.metadata.uid ?? '', after);
+    this.#byName.set(nameOf(after.metadata), after);
+    this.#eachIndexed(after, (bucket, uid) => bucket.set(uid, after));
+    changes.push({ key: this.#keyOf(after), before, after });
+    return changes;
+  }
+
+  #drop(before: T): Change<T> {
+    this.#unindex(before);
+    this.#byUid.delete(before.metadata.uid ?? '');
+    this.#byName.delete(nameOf(before.metadata));
+    return { key: this.#keyOf(before), before, after: undefined };
+  }
+
+  #bury(uid: string, version: string): void {
+    this.#gone.set(uid, version);
+    if (this.#gone.size <= MAX_TOMBSTONES) return;
+    for (const oldest of this.#gone.keys()) {
+      this.#gone.delete(oldest);
+      return;
+    }
+  }
+
+  #unindex(object: T): void {
+    this.#eachIndexed(object, (bucket, uid) => bucket.delete(uid));
+  }
+
+  #eachIndexed(object: T, use: (bucket: Map<string, T>, uid: string) => void): void {
+    for (const [name, buckets] of this.#indexes) {
+      for (const value of this.#valuesOf(name, object)) {
+        const bucket = buckets.get(value) ?? new Map<string, T>();
+        use(bucket, object.metadata.uid ?? '');
+        if (bucket.size === 0) buckets.delete(value);
+        else buckets.set(value, bucket);
+      }
+    }
+  }
+
+  /** An object that no schema guards any more may be of any shape: it is found by name, if not by this. */
+  #valuesOf(name: I, object: T): readonly string[] {
+    try {
+      return this.functions[name](object);
+    } catch {
+      return [];
+    }
+  }
+
+  #keyOf({ metadata: { uid = '', namespace = '', name } }: T): ObjectKey {
+    return { kind: this.kind, uid, namespace, name };
+  }
+}
+
+function nameOf({ namespace = '', name }: ObjectRef): string {
+  return `${namespace}/${name}`;
+}
+
+/** What cannot be compared is taken as newer: events come in order, but for faults. */
+function isNewer(version: string, than: string): boolean {
+  return (compareVersions(version, than) ?? 1) > 0;
+}
