@@ -1,4 +1,5 @@
 export * from './ledger.js';
+export { begunEntry, settledEntry } from './ledger-rules.js';
 export * from './progress.js';
 export * from './reconcile.module.js';
 export * from './reconciler.js';

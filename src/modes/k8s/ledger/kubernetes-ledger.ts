@@ -1,0 +1,264 @@
+import { ConflictError, InvalidInputError, type DeploymentOwner, type LedgerEntry } from '@symphony/model';
+import { FencedError, type Fence } from '../../../modules/queue/index.js';
+import {
+  begunEntry,
+  Ledger,
+  settledEntry,
+  TargetGoneError,
+  type LedgerOutcome,
+} from '../../../modules/reconcile/index.js';
+import type { ApiClient } from '../client/index.js';
+import {
+  entriesIn,
+  LEDGER_FINALIZER,
+  LEDGER_TYPE,
+  newLedger,
+  rowKeyOf,
+  rowOf,
+  type LedgerObject,
+  type LedgerPlace,
+} from './ledger-object.js';
+
+/** The ledgers as far as this replica knows them: never older than what it wrote itself. */
+export interface LedgerCache {
+  byIndex(index: 'owner' | 'target', uid: string): LedgerObject[];
+  /** Takes over the answer of a write. */
+  seen(object: LedgerObject): void;
+  /** Takes over that an object was deleted. */
+  gone(object: LedgerObject): void;
+}
+
+export interface KubernetesLedgerOptions {
+  client: Pick<ApiClient, 'create' | 'replace' | 'delete'>;
+  cache: LedgerCache;
+  /** @throws FencedError when the run has lost its lane, or this replica does not lead any more */
+  assertFence(fence: Fence): void;
+  /** Sees to it that the object of an owner cannot go unnoticed. @throws FencedError when it is going already */
+  keepOwner(owner: DeploymentOwner): Promise<void>;
+  targets: {
+    /** Whether a target with this uid is stored. Posted deployments bring targets of their own, which never are. */
+    isStored(uid: string): boolean;
+    isOurs(uid: string): boolean;
+    /** A ledger on that target is empty now: if the target is being deleted, it may wait for that. */
+    wasLeft(uid: string): void;
+  };
+  now?: () => string;
+}
+
+/**
+ * The ledger as custom resources, one for each owner and target, written by the leader only.
+ *
+ * Each write states the version that it is based on and the epoch of its claim. A leader that was deposed is refused by the
+ * server, either because a newer one has written since or because its epoch is lower than the stored one. A refused write
+ * ends its run: it never reads again and retries, which would make an old decision on a new state.
+ */
+export class KubernetesLedger extends Ledger {
+  /** Writes of one ledger follow each other: of one target several steps may end at the same moment. */
+  readonly #turns = new Map<string, Promise<void>>();
+  /** How many writes are about to put something on a target. */
+  readonly #coming = new Map<string, number>();
+  /** Targets whose record is being released: nothing may be put there any more. */
+  readonly #leaving = new Set<string>();
+
+  constructor(private readonly options: KubernetesLedgerOptions) {
+    super();
+  }
+
+  override entriesOf(ownerUid: string): Promise<LedgerEntry[]> {
+    return Promise.resolve(this.options.cache.byIndex('owner', ownerUid).flatMap(entriesIn));
+  }
+
+  override ownersOn(targetUid: string, limit: number): Promise<{ total: number; owners: DeploymentOwner[] }> {
+    const owners = this.#usedBy(targetUid).map(({ spec }) => spec.owner);
+    owners.sort((a, b) => (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1));
+    return Promise.resolve({ total: owners.length, owners: owners.slice(0, limit) });
+  }
+
+  override async begin(fence: Fence, entries: readonly LedgerEntry[]): Promise<void> {
+    await Promise.all(
+      [...grouped(entries, ({ targetUid }) => targetUid)].map(([uid, group]) =>
+        this.#beginOn(fence, uid, group),
+      ),
+    );
+  }
+
+  override async settle(fence: Fence, ownerUid: string, outcomes: readonly LedgerOutcome[]): Promise<void> {
+    const ledgers = this.options.cache.byIndex('owner', ownerUid);
+    const groups = grouped(outcomes, ({ key }) => key.targetUid);
+    await Promise.all(
+      ledgers.map(async ({ spec }) => {
+        const group = groups.get(spec.targetUid);
+        if (!group) return;
+        const settling = new Map(group.map((outcome) => [rowKeyOf(outcome.key), outcome]));
+        await this.#write(fence, spec, (known) =>
+          known.flatMap((entry) => {
+            const outcome = settling.get(rowKeyOf(entry));
+            return outcome ? (settledEntry(entry, outcome, this.#now()) ?? []) : entry;
+          }),
+        );
+      }),
+    );
+  }
+
+  /**
+   * Lets a target go while nothing is on it, and nothing can be put there until `release` has ended.
+   * @returns false when something is on it, or about to be
+   */
+  async releaseTarget(targetUid: string, release: () => Promise<void>): Promise<boolean> {
+    if (this.#usedBy(targetUid).length > 0 || this.#coming.has(targetUid)) return false;
+    this.#leaving.add(targetUid);
+    try {
+      await release();
+      return true;
+    } finally {
+      this.#leaving.delete(targetUid);
+    }
+  }
+
+  /** Gives up the entries of an owner without removing anything. @returns what was in them */
+  async releaseOwner(ownerUid: string): Promise<LedgerEntry[]> {
+    const ledgers = this.options.cache.byIndex('owner', ownerUid);
+    await Promise.all(
+      ledgers.map((ledger) =>
+        this.#inTurn(ledger.spec, async () => {
+          const current = this.#current(ledger.spec);
+          if (current) await this.#remove(current, current.spec.epoch);
+        }),
+      ),
+    );
+    return ledgers.flatMap(entriesIn);
+  }
+
+  async #beginOn(fence: Fence, targetUid: string, entries: readonly LedgerEntry[]): Promise<void> {
+    const { targets, keepOwner } = this.options;
+    const [first] = entries;
+    if (!first) return;
+    const puts = entries.some(({ state }) => state === 'intent');
+    const gone = (): boolean =>
+      this.#leaving.has(targetUid) || (targets.isOurs(targetUid) && !targets.isStored(targetUid));
+    if (puts && gone()) throw new TargetGoneError();
+    this.#coming.set(targetUid, (this.#coming.get(targetUid) ?? 0) + 1);
+    try {
+      this.options.assertFence(fence);
+      if (!this.#current(first)) await keepOwner(first.owner);
+      await this.#write(fence, first, (known) => {
+        const rows = new Map(known.map((entry) => [rowKeyOf(entry), entry]));
+        for (const entry of entries) {
+          const key = rowKeyOf(entry);
+          rows.set(key, begunEntry(rows.get(key), entry, this.#now()));
+        }
+        return [...rows.values()];
+      });
+    } finally {
+      const coming = (this.#coming.get(targetUid) ?? 1) - 1;
+      if (coming > 0) this.#coming.set(targetUid, coming);
+      else this.#coming.delete(targetUid);
+    }
+  }
+
+  async #write(
+    fence: Fence,
+    place: LedgerPlace,
+    change: (known: LedgerEntry[]) => LedgerEntry[],
+  ): Promise<void> {
+    await this.#inTurn(place, async () => {
+      const { client, cache, assertFence } = this.options;
+      assertFence(fence);
+      const current = this.#current(place);
+      const entries = change(current ? entriesIn(current) : []);
+      if (!current) {
+        if (entries.length === 0) return;
+        cache.seen(await fenced(client.create(LEDGER_TYPE, newLedger(place, fence.epoch, entries))));
+      } else if (entries.length === 0) {
+        await this.#remove(current, fence.epoch);
+      } else {
+        const spec = { ...current.spec, epoch: fence.epoch, entries: entries.map(rowOf) };
+        const metadata = keptMetadata(current);
+        cache.seen(await fenced(client.replace(LEDGER_TYPE, { ...current, metadata, spec })));
+      }
+    });
+  }
+
+  /** Empties it, which lets it go, and has it deleted. In this order an end in between leaves nothing that matters. */
+  async #remove(current: LedgerObject, epoch: number): Promise<void> {
+    const { client, cache, targets } = this.options;
+    const metadata = { ...current.metadata, finalizers: [] };
+    const spec = { ...current.spec, epoch, entries: [] };
+    const emptied = await fenced(client.replace(LEDGER_TYPE, { ...current, metadata, spec }));
+    cache.seen(emptied);
+    if (current.metadata.deletionTimestamp === undefined) {
+      const { name, namespace, uid } = emptied.metadata;
+      try {
+        await client.delete(LEDGER_TYPE, { name, namespace: namespace ?? '' }, { uid: uid ?? '' });
+        cache.gone(emptied);
+      } catch {
+        // What is empty holds nothing back: it is used again, or goes with its owner.
+      }
+    } else {
+      cache.gone(emptied);
+    }
+    targets.wasLeft(current.spec.targetUid);
+  }
+
+  #current({ owner, targetUid }: LedgerPlace): LedgerObject | undefined {
+    return this.options.cache.byIndex('owner', owner.uid).find(({ spec }) => spec.targetUid === targetUid);
+  }
+
+  #usedBy(targetUid: string): LedgerObject[] {
+    return this.options.cache
+      .byIndex('target', targetUid)
+      .filter(({ spec }) => (spec.entries ?? []).length > 0);
+  }
+
+  async #inTurn(place: LedgerPlace, work: () => Promise<void>): Promise<void> {
+    const key = JSON.stringify([place.owner.uid, place.targetUid]);
+    const before = this.#turns.get(key) ?? Promise.resolve();
+    const mine = before.then(work);
+    const settled = mine.catch(() => undefined);
+    this.#turns.set(key, settled);
+    await settled.then(() => {
+      if (this.#turns.get(key) === settled) this.#turns.delete(key);
+    });
+    await mine;
+  }
+
+  #now(): string {
+    return this.options.now?.() ?? new Date().toISOString();
+  }
+}
+
+/** An empty ledger that could not be deleted has lost its finalizer; with entries in it again it needs one. */
+function keptMetadata({ metadata }: LedgerObject): LedgerObject['metadata'] {
+  return metadata.deletionTimestamp === undefined
+    ? { ...metadata, finalizers: [LEDGER_FINALIZER] }
+    : metadata;
+}
+
+/** Somebody else has written, or a newer leader has taken over: this run is over. */
+async function fenced<T>(write: Promise<T>): Promise<T> {
+  try {
+    return await write;
+  } catch (error) {
+    if (error instanceof ConflictError && error.code !== 'NamespaceTerminating') throw refused(error);
+    if (error instanceof InvalidInputError && error.problems.some(({ path }) => path.endsWith('epoch')))
+      throw refused(error);
+    throw error;
+  }
+}
+
+function refused(cause: Error): FencedError {
+  const error = new FencedError();
+  error.cause = cause;
+  return error;
+}
+
+function grouped<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
+  }
+  return groups;
+}

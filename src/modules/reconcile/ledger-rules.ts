@@ -1,0 +1,44 @@
+import type { LedgerEntry } from '@symphony/model';
+import type { LedgerOutcome } from './ledger.js';
+
+/**
+ * What an entry becomes when its intent is recorded. What was applied and its digest stay until the outcome is known: an
+ * update that dies on the way may have happened or not, and the next run must not take the new declaration for the applied
+ * one.
+ */
+export function begunEntry(known: LedgerEntry | undefined, intent: LedgerEntry, now: string): LedgerEntry {
+  if (!known) return { ...intent, updatedAt: now };
+  const { pending: _pending, report: _report, ...kept } = known;
+  return { ...kept, state: intent.state, generation: intent.generation, updatedAt: now };
+}
+
+/** What an entry becomes by the outcome of a provider call; undefined when it goes. */
+export function settledEntry(
+  known: LedgerEntry,
+  outcome: LedgerOutcome,
+  now: string,
+): LedgerEntry | undefined {
+  switch (outcome.kind) {
+    case 'removed':
+      return undefined;
+    case 'applied': {
+      const { pending: _pending, report: _report, reportedFailures: _failures, ...kept } = known;
+      const { applied, digest, generation } = outcome;
+      return { ...kept, state: 'applied', applied, digest, generation, updatedAt: now };
+    }
+    case 'pending': {
+      const { report, reportedFailures = 0, ...kept } = known;
+      const { pending } = outcome;
+      // A report that came before the provider's own answer counts if it is about the same; one that ended it is used up.
+      const same = pending.ticket === undefined || pending.ticket === report?.ticket;
+      const failures = reportedFailures + (pending.ended && report ? 1 : 0);
+      return {
+        ...kept,
+        pending,
+        updatedAt: now,
+        ...(report && same && !pending.ended ? { report } : {}),
+        ...(failures > 0 ? { reportedFailures: failures } : {}),
+      };
+    }
+  }
+}
