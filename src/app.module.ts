@@ -40,7 +40,7 @@ export class AppModule {
       },
       [providers],
     );
-    const { interval, minInterval, targetConcurrency } = config.reconcile;
+    const { interval, minInterval, targetConcurrency, reportTimeout } = config.reconcile;
     return {
       module: AppModule,
       imports: [
@@ -52,10 +52,14 @@ export class AppModule {
         AuthModule.register(authOptionsOf(config)),
         providers,
         solution,
-        ReconcileModule.forRoot({ intervals: { interval, minInterval }, stepsAtOnce: targetConcurrency }, [
-          providers,
-          solution,
-        ]),
+        ReconcileModule.forRoot(
+          {
+            intervals: { interval, minInterval },
+            stepsAtOnce: targetConcurrency,
+            reportWithinMs: reportTimeout,
+          },
+          [providers, solution],
+        ),
         QueueModule.forRoot({
           concurrency: config.queue.concurrency,
           leaseMs: config.queue.leaseSeconds * 1000,

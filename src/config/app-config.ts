@@ -92,6 +92,12 @@ class ReconcileConfig {
   @Min(1, whole(1, 1000))
   @Max(1000, whole(1, 1000))
   targetConcurrency = 8;
+
+  /** Milliseconds. */
+  @IsNumber({}, text('a duration from 1s to 8760h'))
+  @Min(1000, text('a duration from 1s to 8760h'))
+  @Max(365 * DAY, text('a duration from 1s to 8760h'))
+  reportTimeout = DAY;
 }
 
 class HistoryConfig {

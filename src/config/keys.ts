@@ -151,6 +151,12 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: 60,
     description: 'The longest that one call of a provider may take.',
   }),
+  named('reconcile.reportTimeout', {
+    type: 'duration',
+    placeholder: 'duration',
+    default: '24h',
+    description: 'How long the report on a component that a provider accepted is waited for.',
+  }),
   named('reconcile.targetConcurrency', {
     type: 'integer',
     placeholder: 'number',

@@ -216,6 +216,7 @@ export class Tables {
       const key = ownerUid + ledgerKeyText(outcome.key);
       const entry = this.#ledger.get(key);
       if (!entry) continue;
+      if (outcome.kind === 'pending') continue;
       if (outcome.kind === 'removed') {
         this.#ledger.delete(key);
         gone.push(entry);

@@ -18,6 +18,33 @@ export interface LedgerKey {
  */
 export type LedgerState = 'intent' | 'applied' | 'removing';
 
+/** What was accepted by a provider and is reported as done, or not, by somebody else later. */
+export interface PendingOutcome {
+  phase: 'apply' | 'remove';
+  /** RFC 3339. */
+  since: string;
+  /** RFC 3339: when it counts as failed without a report. */
+  deadline: string;
+  /** The provider's sentence, redacted. */
+  message: string;
+  /** What a report has to name, where the provider gave it one. */
+  ticket?: string;
+  /** Of an apply: the component as declared, and the keyed digest of what the provider was given. */
+  applied?: ComponentSpec;
+  digest?: string;
+  /** It was told to have failed, or nobody told in time: the next run asks the provider anew. */
+  ended?: boolean;
+}
+
+/** What was reported of a component that is pending, or about to be. */
+export interface OutcomeReport {
+  state: 'succeeded' | 'failed';
+  message: string;
+  ticket?: string;
+  /** RFC 3339. */
+  at: string;
+}
+
 /**
  * What we applied for one owner on one target: enough to remove it when solution, target or binding are gone.
  * Expressions are stored unresolved; `digest` is an HMAC over the resolved values.
@@ -35,6 +62,11 @@ export interface LedgerEntry extends LedgerKey {
   generation: string;
   /** RFC 3339. */
   updatedAt: string;
+  /** With the states `intent` and `removing`: the provider accepted it, and a report is awaited. */
+  pending?: PendingOutcome;
+  report?: OutcomeReport;
+  /** Reports of failure since it was last applied. */
+  reportedFailures?: number;
 }
 
 export function ledgerKeyText(key: LedgerKey): string {

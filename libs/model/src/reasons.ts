@@ -33,8 +33,11 @@ export const REASONS = {
   ObservationFailed: 'The target could not be read, so nothing was changed there. It is tried again.',
   ProviderFailed: 'The provider reported a failure. It is tried again.',
   ProviderTimeout: 'The provider did not answer in time. It is tried again.',
+  ReportTimeout:
+    'The provider accepted it, but nobody reported the outcome in time. It is asked for anew at the next periodic run, or when you reconcile; a report that comes late still counts.',
   TargetBusy: 'Another call to the target takes long; this run did not wait for it. It is tried again.',
   TargetUnavailable: 'The target failed repeatedly and is left alone until a probe succeeds.',
+  Pending: 'The provider accepted it; the outcome will be reported.',
   DependencyFailed: 'Something this component depends on is not there yet.',
   OwnedByOther:
     'Something of that name exists and belongs to somebody else. Rename the component, or remove the other.',
@@ -44,6 +47,8 @@ export const REASONS = {
   Interrupted: 'The engine stopped or lost its lease in mid-run. The run is repeated.',
   TargetInUse: 'Components are still deployed on the target. They are being removed first.',
   RemovalIncomplete: 'Not everything could be removed. What is left is listed; the removal is tried again.',
+  StoreUnavailable:
+    'The store could not be reached in mid-run, so the run was broken off. It is repeated as soon as the store answers.',
   InternalError: 'The engine met an error of its own. It is tried again; the log has the details.',
   // of actions in a plan
   NotDeployed: 'Not deployed yet.',
@@ -91,6 +96,7 @@ const WAITS_FOR_CHANGE: ReadonlySet<ReasonCode> = new Set([
   'ProviderDisabled',
   'ProviderConfigInvalid',
   'ValidationFailed',
+  'ReportTimeout',
 ]);
 
 /** Errors that only a new spec can mend wait for it; all others are retried with backoff. */

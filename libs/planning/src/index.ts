@@ -14,5 +14,5 @@ export {
 } from './generate/stored.js';
 export { toWireDeployment, wireForRemoval, type RemovalOptions, type WireOptions } from './wire.js';
 export { blockedBy, runnableActions, type ActionOutcome, type Runnable } from './outcomes.js';
-export type { Differs, PlanInput, Unresolved } from './plan/input.js';
+export type { Awaited, Differs, PlanInput, Unresolved } from './plan/input.js';
 export { plan } from './plan/plan.js';

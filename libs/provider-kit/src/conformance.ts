@@ -24,6 +24,8 @@ export interface ConformanceHarness {
   makeHang(): Promise<{ stuck: Promise<void> }>;
   /** From now on every apply fails, in the way most likely to quote what it was given. */
   makeFail(): Promise<void>;
+  /** From now on every apply is accepted for later; `finish` does all that was accepted. Left out where nothing ever is. */
+  makePend?(): Promise<{ finish(): Promise<void> }>;
   /** What the calls carry beside the sample values. */
   call?: Partial<ProviderCall>;
   dispose(): Promise<void>;
@@ -230,6 +232,28 @@ export const CONFORMANCE_CHECKS: readonly ConformanceCheck[] = [
       await rejects(apply(h, update([h.component('a', 1)]), { signal }), 'an aborted apply');
       await rejects(get(h, ['a'], 1, signal), 'an aborted get');
       equal(await h.look(), {});
+    },
+  },
+  {
+    name: 'answers pending for what it has accepted, shows it only when it is done, and is pending in no dry run',
+    async run(h) {
+      const pend = await h.makePend?.();
+      if (!pend) return;
+      const dry = await apply(h, update([h.component('a', 1)]), { dryRun: true });
+      check(dry['a']?.pending === undefined, 'a dry run is pending');
+      const { pending, status } = (await apply(h, update([h.component('a', 1)])))['a'] ?? {};
+      check(pending !== undefined, 'what was accepted for later is not pending');
+      check(pending?.ticket !== '', 'the ticket is empty');
+      check(pending?.deadlineMs === undefined || pending.deadlineMs > 0, 'the deadline is not above 0');
+      check(
+        status !== undefined && !isFailure(status),
+        `pending with the status of a failure, ${String(status)}`,
+      );
+      equal(await h.look(), {});
+      equal(await present(h, ['a']), []);
+      await pend.finish();
+      equal(await present(h, ['a']), ['a']);
+      equal(Object.keys(await h.look()), ['a']);
     },
   },
   {

@@ -56,8 +56,24 @@ export interface ApplyCall extends ProviderCall {
   isFirst: boolean;
 }
 
+/** The provider handed the component on to somebody who reports the outcome later: an agent that may be offline for days. */
+export interface PendingResult {
+  /**
+   * What the report has to name (docs/api.md, "Reports about components"). Without one, a report on what was asked for before cannot be told
+   * from one on what was asked for last.
+   */
+  ticket?: string;
+  /** How long to wait for the report, in milliseconds. Default: the definition's `reportWithinMs`. */
+  deadlineMs?: number;
+}
+
+export interface ApplyResult extends ComponentResultSpec {
+  /** Neither done nor failed: `status` does not count. */
+  pending?: PendingResult;
+}
+
 /** Result per component name. A component without an entry counts as `Untouched` (9998), which is a success. */
-export type ApplyResults = Record<string, ComponentResultSpec>;
+export type ApplyResults = Record<string, ApplyResult>;
 
 /** How well something that exists does its work. */
 export interface ComponentHealth {
@@ -128,6 +144,8 @@ export interface ProviderDefinition {
   readonly concurrency: number;
   /** The same where the (resolved) configuration of a binding says how much its target bears; undefined: `concurrency`. */
   concurrencyOf?(config: Readonly<Record<string, string>>): number | undefined;
+  /** How long reports on what is pending are waited for, in milliseconds. Default: the engine's configuration. */
+  readonly reportWithinMs?: number;
   /** Set when the configuration switches it off: a sentence that names the key that switches it on. */
   readonly disabled?: string;
   /**

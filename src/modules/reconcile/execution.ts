@@ -5,8 +5,8 @@ import type { RunControl } from '../queue/index.js';
 /** What became of one action. */
 export interface ActionOutcome {
   action: Action;
-  /** `unknown`: it may have happened or not. `skipped`: not begun. */
-  state: ActionState | 'skipped';
+  /** `unknown`: it may have happened or not. `skipped`: not begun. `pending`: accepted, to be reported. */
+  state: ActionState | 'skipped' | 'pending';
   reason: Reason;
   /** Symphony's number for the result on the wire. */
   stateCode: number;

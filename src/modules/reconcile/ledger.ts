@@ -4,13 +4,19 @@ import {
   type DeploymentOwner,
   type LedgerEntry,
   type LedgerKey,
+  type PendingOutcome,
 } from '@symphony/model';
 import type { Fence } from '../queue/index.js';
 
 /** What is known after a provider call. What a call left unknown is not told: its entry stays as it was begun. */
 export type LedgerOutcome =
   | { kind: 'applied'; key: LedgerKey; applied: ComponentSpec; digest: string; generation: string }
-  | { kind: 'removed'; key: LedgerKey };
+  | { kind: 'removed'; key: LedgerKey }
+  /**
+   * Accepted, or ended without success: the entry stays an intent, and keeps a report on it that came before.
+   * `used`: time of the report of failure that ended it.
+   */
+  | { kind: 'pending'; key: LedgerKey; pending: PendingOutcome; used?: string };
 
 /** A target was deleted, and is gone, since the run read it: nothing may be put there any more. */
 export class TargetGoneError extends SymphonyError {

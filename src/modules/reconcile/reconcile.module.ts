@@ -16,6 +16,8 @@ export interface ReconcileOptions {
   intervals: IntervalDefaults;
   /** Steps that one run carries out at once. */
   stepsAtOnce: number;
+  /** How long a report on what a provider left pending is waited for. Milliseconds. */
+  reportWithinMs: number;
 }
 
 /** Carries plans out. */
@@ -34,6 +36,7 @@ export class ReconcileModule {
           useFactory: (planner: RunPlanner, calls: ProviderCalls, ledger: Ledger, events: Events) =>
             new StepExecutor(planner, calls, ledger, {
               stepsAtOnce: options.stepsAtOnce,
+              reportWithinMs: options.reportWithinMs,
               onStep: (step) => events.emit('step.finished', step),
             }),
           inject: [RunPlanner, ProviderCalls, Ledger, Events],

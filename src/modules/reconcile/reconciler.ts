@@ -32,6 +32,7 @@ import {
 import type { Execution } from './execution.js';
 import type { StepExecutor } from './step-executor.js';
 import { inlineSubject, storedSubject, type Subject } from './subject.js';
+import { takeReports } from './take-reports.js';
 
 export interface ReconcilerParts {
   reader: DesiredStateReader;
@@ -77,6 +78,7 @@ export class Reconciler extends RunHandler {
       : await storedSubject(reader, claim, control);
     // The record is gone already: the lane has nothing left to do.
     if (!subject) return { result: 'removed', reason: reason('Succeeded') };
+    await this.#takeReports(subject, claim);
 
     const progress = new ProgressSession(this.parts.progress, claim, this.parts.progressOptions);
     try {
@@ -100,6 +102,17 @@ export class Reconciler extends RunHandler {
     } finally {
       await progress.end();
     }
+  }
+
+  /** What was reported since the last run is part of what this one begins with. */
+  async #takeReports(subject: Subject, { fence }: Claim): Promise<void> {
+    const { request, snapshot } = subject;
+    if (!request.ledger.some((entry) => entry.pending)) return;
+    const { ledger, verdicts, retryMs } = await takeReports(this.parts.ledger, fence, request.ledger);
+    request.ledger = ledger;
+    request.verdicts = verdicts;
+    snapshot.ledger = ledger;
+    subject.reportRetryMs = retryMs;
   }
 
   async #execute(
@@ -134,7 +147,12 @@ export class Reconciler extends RunHandler {
     if (report.interrupted && (control.superseded.aborted || control.stop.aborted))
       return yieldedOutcome(run);
     const nextRunMs = this.#nextRunMs(subject);
-    if (report.trouble) return troubledOutcome(run, report.trouble, { retryAfterMs, nextRunMs });
+    if (report.trouble) {
+      const next = report.awaits
+        ? { retryAfterMs: Math.min(nextRunMs ?? Infinity, await this.#untilDeadline(subject)) }
+        : { retryAfterMs: retryAfterMs ?? subject.reportRetryMs, nextRunMs };
+      return troubledOutcome(run, report.trouble, next);
+    }
     if (subject.object?.deletionTimestamp === undefined) return succeededOutcome(run, nextRunMs);
     const left = await this.parts.ledger.entriesOf(subject.ownerUid);
     // Cannot be, as everything in the ledger was to be removed; if it is all the same, nothing may be forgotten.
@@ -203,7 +221,7 @@ export class Reconciler extends RunHandler {
     const well = new Set(run.readable);
     const unwell = new Set(run.troubled.keys());
     for (const { action, state, reason: why } of execution.outcomes.values()) {
-      if (state === 'ok') well.add(action.targetUid);
+      if (state === 'ok' || state === 'pending') well.add(action.targetUid);
       else if (state === 'unknown' || why.code === 'TargetBusy') unwell.add(action.targetUid);
       if (why.code === 'ProviderTimeout') hung.set(action.targetUid, why);
     }
@@ -216,6 +234,15 @@ export class Reconciler extends RunHandler {
       if (well.has(targetUid) && !unwell.has(targetUid)) await this.parts.health.recovered(targetUid);
     }
     return waits.length > 0 ? Math.min(...waits) : undefined;
+  }
+
+  /** Until the first report that is awaited is late. */
+  async #untilDeadline({ ownerUid }: Subject): Promise<number> {
+    const entries = await this.parts.ledger.entriesOf(ownerUid);
+    const deadlines = entries.flatMap(({ pending }) =>
+      pending && !pending.ended ? [Date.parse(pending.deadline)] : [],
+    );
+    return Math.max(0, Math.min(...deadlines) - Date.now());
   }
 
   async #usersOf(object: StoredObject): Promise<string | undefined> {

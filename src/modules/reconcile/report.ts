@@ -31,6 +31,8 @@ export interface RunReport {
   interrupted: boolean;
   /** True when a change of something is needed: trying again alone cannot help. */
   waits: boolean;
+  /** True when nothing but reports on what was accepted is missing. */
+  awaits: boolean;
   didSomething: boolean;
 }
 
@@ -47,11 +49,13 @@ const TELLING: ReasonCode[] = [
   'ProviderConfigInvalid',
   'Unhealthy',
   'ProviderFailed',
+  'ReportTimeout',
   'ProviderTimeout',
   'ObservationFailed',
   'ValueUnavailable',
   'TargetUnavailable',
   'TargetBusy',
+  'Pending',
   'DependencyFailed',
 ];
 
@@ -92,6 +96,9 @@ export function reportOf(run: PlannedRun, execution: Execution): RunReport {
     waits:
       verdict !== undefined &&
       [...troubles.map((item) => item.reason.code), verdict.code].every(waitsForChange),
+    awaits:
+      verdict?.code === 'Pending' &&
+      troubles.every(({ reason: { code } }) => code === 'Pending' || code === 'DependencyFailed'),
     didSomething: acted,
   };
 }
@@ -168,7 +175,8 @@ function targetResults(components: readonly ComponentReport[]): Record<string, T
     const target = (results[item.target] ??= { status: 'OK', components: {} });
     const byName = (target.components ??= {});
     byName[item.component] = resultOf(item);
-    if (item.ok) continue;
+    // Symphony has no word for it: neither done nor failed.
+    if (item.ok || item.reason.code === 'Pending') continue;
     target.status = item.action === 'delete' ? 'Target Delete Failed' : 'Target Update Failed';
     const text = `${item.component}: ${item.reason.code}: ${item.reason.message}`;
     target.message = target.message ? `${target.message}; ${text}` : text;

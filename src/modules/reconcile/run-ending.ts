@@ -90,8 +90,9 @@ export function troubledOutcome(run: FinishedRun, trouble: Reason, next: NextRun
   const deleting = run.subject.object?.deletionTimestamp !== undefined;
   const waits = run.report.waits && !deleting;
   const result: RunResult = waits ? 'waiting' : 'retry';
-  // What only has to wait for its turn has not failed.
-  const word: StatusWord = trouble.code === 'TargetBusy' ? 'Reconciling' : 'Failed';
+  // What only has to wait, for its turn or for a report, has not failed.
+  const isUnderWay = trouble.code === 'TargetBusy' || trouble.code === 'Pending';
+  const word: StatusWord = isUnderWay ? (deleting ? 'Deleting' : 'Reconciling') : 'Failed';
   return finished(run, result, word, redactedDeep(trouble, run.planned.values.redact), {
     nextRunMs: waits ? next.nextRunMs : undefined,
     retryAfterMs: next.retryAfterMs,

@@ -11,7 +11,12 @@ export interface ExecutorOptions extends StepOptions {
   stepsAtOnce: number;
 }
 
-const DEFAULTS: ExecutorOptions = { stepsAtOnce: 16, tries: 3, retryDelayMs: 200 };
+const DEFAULTS: ExecutorOptions = {
+  stepsAtOnce: 16,
+  tries: 3,
+  retryDelayMs: 200,
+  reportWithinMs: 24 * 3_600_000,
+};
 
 /** A step that takes longer holds no other one back: targets that hang must not use up what the others need. */
 const SLOW_STEP_MS = 5_000;

@@ -3,7 +3,6 @@ import {
   reason,
   StateCode,
   type Action,
-  type ComponentResultSpec,
   type ComponentSpec,
   type LedgerEntry,
   type LedgerKey,
@@ -11,7 +10,7 @@ import {
   type Step,
 } from '@symphony/model';
 import { runnableActions, type ActionOutcome as ActionState } from '@symphony/planning';
-import type { ComponentStep } from '@symphony/provider-kit';
+import type { ApplyResult, ApplyResults, ComponentStep } from '@symphony/provider-kit';
 import type { EngineEvents } from '../events/index.js';
 import type { Fence, RunControl } from '../queue/index.js';
 import {
@@ -23,17 +22,20 @@ import {
 } from '../solution/index.js';
 import { reasonToSkip, skipActions, type ActionOutcome, type Execution } from './execution.js';
 import { TargetGoneError, type Ledger, type LedgerOutcome } from './ledger.js';
+import { pendingOutcome } from './pending-outcomes.js';
 
 export interface StepOptions {
   /** Calls per step, the first included, while the provider reports failures that may pass. */
   tries: number;
   /** Milliseconds before the second try; doubles. */
   retryDelayMs: number;
+  /** How long a report on what is pending is waited for, where neither the provider's answer nor its kind says so. */
+  reportWithinMs: number;
   /** Told about each step that was begun, for metrics. */
   onStep?: (step: EngineEvents['step.finished']) => void;
 }
 
-const BY_GRAVITY = ['unknown', 'failed', 'blocked', 'skipped'] as const;
+const BY_GRAVITY = ['unknown', 'failed', 'blocked', 'pending', 'skipped'] as const;
 
 /** What the steps of one run share. */
 export interface StepContext {
@@ -129,7 +131,7 @@ export class StepRun {
     site: CallSite,
     actions: readonly Action[],
     isFirst: boolean,
-  ): Promise<Record<string, ComponentResultSpec> | undefined> {
+  ): Promise<ApplyResults | undefined> {
     const { deployment, targets } = this.context.planned;
     for (let attempt = 1; ; attempt++) {
       try {
@@ -183,19 +185,26 @@ export class StepRun {
     return { action: 'update', component: resolved.component };
   }
 
-  async #settle(actions: readonly Action[], results: Record<string, ComponentResultSpec>): Promise<void> {
+  async #settle(actions: readonly Action[], results: ApplyResults): Promise<void> {
+    const pending = actions.flatMap((action) => {
+      const result = results[action.component];
+      return result?.pending ? [this.#pendingOf(action, result)] : [];
+    });
+    const accepted = new Set(pending.map(({ outcome }) => outcome.action));
     const good = actions.filter(
-      (action) => !isFailure(results[action.component]?.status ?? StateCode.Untouched),
+      (action) =>
+        !accepted.has(action) && !isFailure(results[action.component]?.status ?? StateCode.Untouched),
     );
     if (!this.context.planned.deployment.dryRun) {
-      await this.context.ledger.settle(
-        this.context.fence,
-        this.context.planned.deployment.owner.uid,
-        good.map((action) => this.#outcomeOf(action)),
-      );
+      await this.context.ledger.settle(this.context.fence, this.context.planned.deployment.owner.uid, [
+        ...good.map((action) => this.#outcomeOf(action)),
+        ...pending.map(({ ledger }) => ledger),
+      ]);
     }
+    for (const { outcome } of pending) this.context.execution.outcomes.set(outcome.action.id, outcome);
     for (const action of actions) {
       const result = results[action.component];
+      if (accepted.has(action)) continue;
       if (good.includes(action)) {
         const code = action.kind === 'delete' ? StateCode.Deleted : StateCode.Updated;
         this.#record(action, 'ok', action.reason, result && !isSilent(result) ? result.status : code);
@@ -275,6 +284,16 @@ export class StepRun {
     };
   }
 
+  #pendingOf(action: Action, result: ApplyResult) {
+    const { planned, calls, options } = this.context;
+    return pendingOutcome(action, this.#keyOf(action), result, {
+      applied: this.#declared(action),
+      digest: planned.resolvedOf(action.target, action.component)?.digest ?? '',
+      defaultMs: calls.reportWithinMs(this.step.binding) ?? options.reportWithinMs,
+      redact: planned.values.redact,
+    });
+  }
+
   #entryOf(action: Action): LedgerEntry | undefined {
     return this.context.planned.entryOf(this.#keyOf(action));
   }
@@ -318,20 +337,20 @@ function wavesOf(step: Step): Action[][] {
 }
 
 function stateOf(outcome: ActionOutcome): ActionState {
-  return outcome.state === 'skipped' ? 'unknown' : outcome.state;
+  return outcome.state === 'skipped' || outcome.state === 'pending' ? 'unknown' : outcome.state;
 }
 
 function failedCode(action: Action): number {
   return action.kind === 'delete' ? StateCode.DeleteFailed : StateCode.UpdateFailed;
 }
 
-function isSilent(result: ComponentResultSpec): boolean {
+function isSilent(result: ApplyResult): boolean {
   return result.status === StateCode.Untouched;
 }
 
 /** A refused component stays refused until it is changed; other failures may pass. */
-function mayPass(result: ComponentResultSpec | undefined): boolean {
-  return result !== undefined && isFailure(result.status) && !isRefusal(result.status);
+function mayPass(result: ApplyResult | undefined): boolean {
+  return result !== undefined && !result.pending && isFailure(result.status) && !isRefusal(result.status);
 }
 
 function isRefusal(status: number): boolean {
@@ -340,7 +359,7 @@ function isRefusal(status: number): boolean {
   );
 }
 
-function failureReason(result: ComponentResultSpec | undefined, redact: (text: string) => string): Reason {
+function failureReason(result: ApplyResult | undefined, redact: (text: string) => string): Reason {
   const status = result?.status ?? 500;
   const detail = redact(result?.message ?? '');
   if (status === 409) return { code: 'OwnedByOther', message: detail };

@@ -23,6 +23,8 @@ export interface Subject {
   snapshot: Pick<Snapshot, 'ledger' | 'unhealthy' | 'targets'>;
   /** True once a progress write may have changed the stored status. */
   progressShown: () => boolean;
+  /** Until what was reported to have failed is asked for anew. Milliseconds. */
+  reportRetryMs?: number;
 }
 
 /**

@@ -1,3 +1,4 @@
+export * from './awaited-reports.js';
 export * from './desired-state.js';
 export * from './provider-calls.js';
 export * from './run-planner.js';

@@ -114,6 +114,11 @@ export class ProviderCalls {
     );
   }
 
+  /** How long reports on what a provider left pending are waited for, where its definition says so. */
+  reportWithinMs({ provider }: BindingSpec): number | undefined {
+    return this.registry.definition(provider)?.reportWithinMs;
+  }
+
   async close(): Promise<void> {
     const providers = [...this.#providers.values()];
     this.#providers.clear();

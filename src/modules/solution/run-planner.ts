@@ -25,6 +25,7 @@ import {
   type ObservedComponent,
   type TargetProvider,
 } from '@symphony/provider-kit';
+import { awaitedReports } from './awaited-reports.js';
 import type { UnhealthyTarget } from './desired-state.js';
 import { CallFailure, type CallSite, type ProviderCalls } from './provider-calls.js';
 import { RunValues } from './resolver.js';
@@ -53,6 +54,8 @@ export interface PlanRequest {
   /** Uids of targets that are being deleted. */
   deletingTargets: ReadonlySet<string>;
   forceRedeploy: ReadonlySet<string>;
+  /** What this run has just learnt of entries that were pending, by `ledgerKeyText`. */
+  verdicts?: ReadonlyMap<string, Reason>;
   /** True: ask nothing of targets whose breaker is open, not even the probe that is due. */
   readOnly: boolean;
   stop: AbortSignal;
@@ -140,6 +143,7 @@ export class RunPlanner {
       forceRedeploy: request.forceRedeploy,
       differs: differsBy(observations, deployment),
       unavailable: new Map([...troubled].map(([uid, trouble]) => [uid, trouble.reason])),
+      awaited: awaitedReports(request.ledger, request.verdicts),
     });
     const readable = new Set(observations.map(({ site }) => site.targetUid));
     for (const { observation, site } of observations) {

@@ -95,11 +95,28 @@ export abstract class ObjectStore {
   /** Removes the record without removing what it deployed: ledger entries are released and returned as text. */
   abstract orphan(key: ObjectKey<DeployableKind>, precondition: Precondition): Promise<OrphanResult>;
 
-  /** Merges properties that a person or agent reports; never touches spec, generation or version. */
+  /**
+   * Merges properties that a person or agent reports; never touches spec, generation or version.
+   * @param component what became of a component that is pending: kept for the run of its owner, which is ordered with it
+   */
   abstract report(
     key: ObjectKey<'Target'>,
     properties: Record<string, string>,
+    component?: ComponentReport,
   ): Promise<StoredObject<'Target'>>;
+}
+
+/** What somebody reports of a component that a provider had accepted. */
+export interface ComponentReport {
+  component: string;
+  state: 'succeeded' | 'failed';
+  message: string;
+  /** The provider's, where it gave one. */
+  ticket?: string;
+  /** Of the deployment that was carried out; a report on another one is left unused. */
+  generation?: string;
+  /** Name of the owner; undefined: whoever has such a component there. */
+  instance?: string;
 }
 
 export interface OrphanResult {

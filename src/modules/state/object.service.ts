@@ -4,6 +4,7 @@ import { addressOfWrite, type ReadBody } from './body.js';
 import { effectsOfWrite } from './effects.js';
 import { checkChange, checkObject } from './object-rules.js';
 import {
+  type ComponentReport,
   type ListQuery,
   type ObjectKey,
   type ObjectPage,
@@ -108,7 +109,8 @@ export class ObjectService {
   async report(
     key: ObjectKey<'Target'>,
     properties: Record<string, string>,
+    component?: ComponentReport,
   ): Promise<StoredObject<'Target'>> {
-    return this.store.report(key, properties);
+    return this.store.report(key, properties, component);
   }
 }

@@ -1,4 +1,5 @@
 import {
+  ledgerKeyText,
   reason,
   type ComponentSpec,
   type DeploymentTarget,
@@ -7,7 +8,7 @@ import {
   type ResolvedComponent,
 } from '@symphony/model';
 import { DeploymentError } from '../errors.js';
-import type { PlanInput } from './input.js';
+import type { Awaited, PlanInput } from './input.js';
 
 /** What was seen for one (target, role, binding). */
 export type Seen =
@@ -63,6 +64,11 @@ export class PlanContext {
 
   unavailable(targetUid: string): Reason | undefined {
     return this.input.unavailable?.get(targetUid);
+  }
+
+  awaitedAt(entry: LedgerEntry, phase: Awaited['phase']): Awaited | undefined {
+    const awaited = this.input.awaited?.get(ledgerKeyText(entry));
+    return awaited?.phase === phase ? awaited : undefined;
   }
 
   targetNamed(name: string): DeploymentTarget {

@@ -62,9 +62,14 @@ function judge(
   component: ComponentSpec,
   entry: LedgerEntry | undefined,
 ): Verdict {
+  const resolved = context.resolvedOf(assignment.target, component.name);
+  // Whoever has accepted it may be out of reach for days; that its target is, is no news then.
+  const awaited = entry && context.awaitedAt(entry, 'apply');
+  if (awaited && 'digest' in resolved && awaited.digest === resolved.digest) {
+    return { kind: 'waits', reason: awaited.reason };
+  }
   const unavailable = context.unavailable(targetUid);
   if (unavailable) return { kind: 'waits', reason: unavailable };
-  const resolved = context.resolvedOf(assignment.target, component.name);
   if ('code' in resolved) return { kind: 'waits', reason: resolved };
   const seen = context.observationOf(targetUid, assignment.role, assignment.bindingHash);
   if (!seen.readable) return { kind: 'waits', reason: seen.reason };

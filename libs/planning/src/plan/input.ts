@@ -16,6 +16,14 @@ export interface Unresolved {
   reason: Reason;
 }
 
+/** Something that a provider has accepted, or was just reported on, and that is left alone in this run. */
+export interface Awaited {
+  phase: 'apply' | 'remove';
+  /** Of an apply: the digest of what the provider was given. Anything else that is desired is applied at once. */
+  digest?: string;
+  reason: Reason;
+}
+
 /**
  * The differences that a provider cares about, between the desired component (resolved) and the reported one; `path`
  * relative to the component. Masked by the planner.
@@ -45,4 +53,6 @@ export interface PlanInput {
   differs: Differs;
   /** Targets (by uid) that are left alone entirely, deletes included: their breaker is open. */
   unavailable?: ReadonlyMap<string, Reason>;
+  /** By `ledgerKeyText` of their entries. */
+  awaited?: ReadonlyMap<string, Awaited>;
 }

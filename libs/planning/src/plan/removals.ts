@@ -73,7 +73,8 @@ function removal(
   why: Reason,
   replacedBy: Desired | undefined,
 ): Removal {
-  return { entry, reason: why, replacedBy, held: context.unavailable(entry.targetUid) };
+  const held = context.awaitedAt(entry, 'remove')?.reason ?? context.unavailable(entry.targetUid);
+  return { entry, reason: why, replacedBy, held };
 }
 
 function reasonOf(context: PlanContext, entry: LedgerEntry, replacedBy: Desired | undefined): Reason {

@@ -1,4 +1,4 @@
-import { textForm } from '@symphony/provider-kit';
+import { textForm, type ComponentStep } from '@symphony/provider-kit';
 import type { ComponentSpec } from '@symphony/model';
 import type { MockFaults } from './faults.js';
 
@@ -31,6 +31,8 @@ export class MockControl {
   private readonly active = new Map<string, number>();
   private readonly highest = new Map<string, number>();
   private readonly watchers = new Set<() => void>();
+  private readonly pending = new Map<string, ComponentStep>();
+  private lastTicket = 0;
   private runtimeFaults: MockFaults = {};
   private writeCount = 0;
 
@@ -46,9 +48,25 @@ export class MockControl {
     this.changed();
   }
 
+  /** Tickets of what was accepted and is not done, the oldest first. */
+  get tickets(): string[] {
+    return [...this.pending.keys()];
+  }
+
+  /** The agent behind the target does what it accepted; telling the engine is another matter. */
+  finish(ticket: string): void {
+    const step = this.pending.get(ticket);
+    if (!step) return;
+    this.pending.delete(ticket);
+    if (step.action === 'delete') this.remove(step.component.name);
+    else this.put(step.component);
+    this.changed();
+  }
+
   /** Empties the target and forgets calls and faults. */
   reset(): void {
     this.table.clear();
+    this.pending.clear();
     this.log.length = 0;
     this.highest.clear();
     this.writeCount = 0;
@@ -119,6 +137,13 @@ export class MockControl {
     if (before && textForm(before) === textForm(component)) return;
     this.table.set(component.name, structuredClone(component));
     this.writeCount += 1;
+  }
+
+  /** For the provider: remembers what is to be done later. @returns its ticket @internal */
+  pend(step: ComponentStep): string {
+    const ticket = `ticket-${++this.lastTicket}`;
+    this.pending.set(ticket, structuredClone(step));
+    return ticket;
   }
 
   /** For the provider. @internal */

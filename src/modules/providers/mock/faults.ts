@@ -13,6 +13,10 @@ export interface MockFaults {
   hangGet?: boolean;
   /** Applies, then fails as if the answer was lost on the network. */
   loseReply?: boolean;
+  /** Names of components, or `*`: accepted with a ticket, and done when `MockControl.finish` says so. */
+  pendApply?: readonly string[];
+  /** How long a report is waited for. */
+  pendMs?: number;
   /** Get reports nothing, or other properties than were applied. */
   lie?: 'nothing' | 'other';
 }
@@ -25,19 +29,15 @@ const MAX_LATENCY_MS = 24 * 60 * 60 * 1000;
  */
 export function readFaults(config: Readonly<Record<string, string>>): MockFaults {
   const faults: MockFaults = {};
-  const latency = config['latencyMs'];
-  if (latency) {
-    const value = Number(latency);
-    if (!Number.isInteger(value) || value < 0 || value > MAX_LATENCY_MS) {
-      throw new ProviderConfigError(
-        `The configuration key 'latencyMs' must be a whole number of milliseconds up to ${MAX_LATENCY_MS}.`,
-      );
-    }
-    faults.latencyMs = value;
+  for (const key of ['latencyMs', 'pendMs'] as const) {
+    const value = readMilliseconds(key, config[key]);
+    if (value !== undefined) faults[key] = value;
   }
-  const names = (config['failApply'] ?? '').split(',').map((name) => name.trim());
-  const failing = names.filter((name) => name !== '');
-  if (failing.length > 0) faults.failApply = failing;
+  for (const key of ['failApply', 'pendApply'] as const) {
+    const names = (config[key] ?? '').split(',').map((name) => name.trim());
+    const given = names.filter((name) => name !== '');
+    if (given.length > 0) faults[key] = given;
+  }
   for (const key of ['failGet', 'hangApply', 'hangGet', 'loseReply'] as const) {
     if (readFlag(key, config[key])) faults[key] = true;
   }
@@ -47,6 +47,15 @@ export function readFaults(config: Readonly<Record<string, string>>): MockFaults
   }
   if (lie !== '') faults.lie = lie;
   return faults;
+}
+
+function readMilliseconds(key: string, text = ''): number | undefined {
+  if (text === '') return undefined;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 0 && value <= MAX_LATENCY_MS) return value;
+  throw new ProviderConfigError(
+    `The configuration key '${key}' must be a whole number of milliseconds up to ${MAX_LATENCY_MS}.`,
+  );
 }
 
 /** How many calls the target bears at once, where the configuration says so. */

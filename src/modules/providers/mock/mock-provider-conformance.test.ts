@@ -24,6 +24,12 @@ function makeHarness(): Promise<ConformanceHarness> {
       return Promise.resolve({ stuck: control.until(({ calls }) => calls.length > 0) });
     },
     makeFail: () => Promise.resolve(control.set({ failApply: ['*'] })),
+    makePend() {
+      control.set({ pendApply: ['*'] });
+      const finish = (): Promise<void> =>
+        Promise.resolve(control.tickets.forEach((it) => control.finish(it)));
+      return Promise.resolve({ finish });
+    },
     dispose: () => Promise.resolve(control.reset()),
   });
 }

@@ -80,8 +80,13 @@ export class MockProvider implements TargetProvider {
 
 function perform(control: MockControl, step: ComponentStep, faults: MockFaults): ApplyResults[string] {
   const { action, component } = step;
-  const failing = faults.failApply ?? [];
-  if (failing.includes('*') || failing.includes(component.name)) {
+  if (isNamed(faults.pendApply, component.name)) {
+    const ticket = control.pend(step);
+    const deadlineMs = faults.pendMs === undefined ? {} : { deadlineMs: faults.pendMs };
+    const message = 'The mock target does it later, as pendApply asks for.';
+    return { status: StateCode.Running, message, pending: { ticket, ...deadlineMs } };
+  }
+  if (isNamed(faults.failApply, component.name)) {
     const status = action === 'delete' ? StateCode.DeleteFailed : StateCode.UpdateFailed;
     return { status, message: 'The mock target refuses, as failApply asks for.' };
   }
@@ -91,6 +96,10 @@ function perform(control: MockControl, step: ComponentStep, faults: MockFaults):
   }
   control.put(component);
   return { status: StateCode.Updated, message: '' };
+}
+
+function isNamed(names: readonly string[] = [], name: string): boolean {
+  return names.includes('*') || names.includes(name);
 }
 
 function falsified(component: ComponentSpec): ComponentSpec {

@@ -1,5 +1,10 @@
-import { isPlainObject, StateCode, type ComponentResultSpec, type ComponentSpec } from '@symphony/model';
-import { ProviderError, type ApplyResults } from '@symphony/provider-kit';
+import { isPlainObject, StateCode, type ComponentSpec } from '@symphony/model';
+import {
+  ProviderError,
+  type ApplyResult,
+  type ApplyResults,
+  type PendingResult,
+} from '@symphony/provider-kit';
 
 const MAX_MESSAGE = 2_000;
 
@@ -21,7 +26,7 @@ export function readResults(
       `${script} must write a JSON object that maps names of components to {"status", "message"}.`,
     );
   }
-  const results = new Map<string, ComponentResultSpec>();
+  const results = new Map<string, ApplyResult>();
   for (const name of names) {
     if (Object.hasOwn(output, name)) results.set(name, readResult(output[name], failure, redact, script));
   }
@@ -33,13 +38,35 @@ function readResult(
   failure: number,
   redact: (text: string) => string,
   script: string,
-): ComponentResultSpec {
-  const status = isPlainObject(entry) ? entry['status'] : undefined;
+): ApplyResult {
+  const pending = isPlainObject(entry) ? readPending(entry['pending']) : undefined;
+  if (pending === 'invalid') {
+    const message = `${script} must write pending as true, or as {"ticket": text, "deadlineSeconds": number above 0}.`;
+    return { status: failure, message };
+  }
+  const sent = isPlainObject(entry) ? entry['status'] : undefined;
+  const status = pending && sent === undefined ? StateCode.Running : sent;
   if (!isPlainObject(entry) || typeof status !== 'number' || !Number.isInteger(status)) {
     return { status: failure, message: `${script} reported no whole number as the status.` };
   }
   const message = typeof entry['message'] === 'string' ? entry['message'] : '';
-  return { status, message: redact(message).slice(0, MAX_MESSAGE) };
+  return { status, message: redact(message).slice(0, MAX_MESSAGE), ...(pending ? { pending } : {}) };
+}
+
+/** `true`, or an object with what is known of the report to come; `false` and absent are the same. */
+function readPending(value: unknown): PendingResult | 'invalid' | undefined {
+  if (value === undefined || value === null || value === false) return undefined;
+  if (value === true) return {};
+  if (!isPlainObject(value)) return 'invalid';
+  const { ticket, deadlineSeconds } = value;
+  const isTicket = ticket === undefined || (typeof ticket === 'string' && ticket !== '');
+  const isDeadline =
+    deadlineSeconds === undefined || (typeof deadlineSeconds === 'number' && deadlineSeconds > 0);
+  if (!isTicket || !isDeadline) return 'invalid';
+  return {
+    ...(ticket === undefined ? {} : { ticket }),
+    ...(deadlineSeconds === undefined ? {} : { deadlineMs: deadlineSeconds * 1000 }),
+  };
 }
 
 /** The status of a component for which the operation failed. */

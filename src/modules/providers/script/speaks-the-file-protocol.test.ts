@@ -92,6 +92,27 @@ describe('what a script answers', () => {
     });
   });
 
+  it('may be pending, with or without what is known of the report to come', async () => {
+    await folder.script(
+      'apply.sh',
+      answer({
+        a: { pending: true },
+        b: { status: 9994, message: 'sent', pending: { ticket: '7f3a', deadlineSeconds: 60 } },
+        c: { status: 8004, pending: false },
+        d: { pending: { ticket: 7 } },
+        e: { pending: { deadlineSeconds: 0 } },
+      }),
+    );
+    const invalid = { status: 8001, message: expect.stringContaining('must write pending as') as string };
+    expect(await apply('update', ['a', 'b', 'c', 'd', 'e'])).toEqual({
+      a: { status: 9994, message: '', pending: {} },
+      b: { status: 9994, message: 'sent', pending: { ticket: '7f3a', deadlineMs: 60_000 } },
+      c: { status: 8004, message: '' },
+      d: invalid,
+      e: invalid,
+    });
+  });
+
   it('may be -output.json for get, as older scripts write it', async () => {
     await folder.script('get.sh', `cat >"\${1%.json}-output.json" <<'END'\n[{"name":"a"},{"name":"z"}]\nEND`);
     expect(await get(['a', 'b'])).toEqual([{ name: 'a' }]);

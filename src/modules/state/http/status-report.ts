@@ -1,4 +1,5 @@
 import { InvalidInputError, isPlainObject, joinPath, type Problem } from '@symphony/model';
+import type { ComponentReport } from '../object-store.js';
 import type { Query } from './request.js';
 
 /**
@@ -42,4 +43,37 @@ function collect(sent: unknown, path: string, into: Map<string, string>, problem
     if (typeof value === 'string') into.set(name, value);
     else problems.push({ path: joinPath(path, name), message: 'must be a string; put it in quotes' });
   }
+}
+
+const MAX_MESSAGE = 1_000;
+const STATES: readonly string[] = ['succeeded', 'failed'] satisfies ComponentReport['state'][];
+
+/**
+ * What a report on one component says of its outcome: the properties `report.*`, which are taken out of the others. Without
+ * `report.state` it is a report of properties like any other.
+ * @throws InvalidInputError when the state is not one of those known
+ */
+export function componentReportOf(
+  component: string,
+  sent: Record<string, string>,
+): { properties: Record<string, string>; report?: ComponentReport } {
+  const properties = Object.fromEntries(Object.entries(sent).filter(([name]) => !name.startsWith('report.')));
+  const state = sent['report.state'];
+  if (state === undefined) return { properties: sent };
+  if (!isState(state)) {
+    const message = `must be ${STATES.join(' or ')}`;
+    throw new InvalidInputError(`The report is not valid: report.state ${message}.`, [
+      { path: 'report.state', message },
+    ]);
+  }
+  const optional = (['ticket', 'generation', 'instance'] as const).flatMap((name) => {
+    const value = sent[`report.${name}`];
+    return value ? [[name, value] as const] : [];
+  });
+  const message = (sent['report.message'] ?? '').slice(0, MAX_MESSAGE);
+  return { properties, report: { component, state, message, ...Object.fromEntries(optional) } };
+}
+
+function isState(text: string): text is ComponentReport['state'] {
+  return STATES.includes(text);
 }

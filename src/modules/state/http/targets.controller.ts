@@ -20,7 +20,7 @@ import { ApiDeleteObject, ApiGetObject, ApiListObjects, ApiProblems, ApiPutObjec
 import { sendChanged, sendJson } from './reply.js';
 import { keyOf, type Query, wrongQuery } from './request.js';
 import { ref } from './schemas.js';
-import { reportOf } from './status-report.js';
+import { componentReportOf, reportOf } from './status-report.js';
 
 const NAME = ApiParam({ name: 'name', schema: { type: 'string' }, description: 'Name of the target.' });
 const NAMESPACE = ApiQuery({ name: 'namespace', required: false, schema: { type: 'string' } });
@@ -114,15 +114,26 @@ export class TargetsController {
   }
 
   @Put('status/:name/:component')
-  @ApiParam({ name: 'component', schema: { type: 'string' }, description: 'Not looked at, as in Symphony.' })
-  @ApiReport('reportTargetComponent', 'Report properties of a target; the same as without a component')
+  @ApiParam({
+    name: 'component',
+    schema: { type: 'string' },
+    description: 'Name of a component of the target.',
+  })
+  @ApiReport(
+    'reportTargetComponent',
+    'Report the outcome of a component that is pending (`report.state` and others), or properties of the target',
+  )
   async reportComponent(
     @Param('name') name: string,
+    @Param('component') component: string,
     @Body() body: unknown,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await this.report(name, body, request, reply);
+    const query = request.query as Query;
+    const { properties, report } = componentReportOf(component, reportOf(body, query));
+    const target = await this.objects.report(keyOf('Target', name, query), properties, report);
+    void sendChanged(reply, target);
   }
 
   @Post('ping/:name')

@@ -4,6 +4,7 @@ import { Lanes1700000002000 } from './1700000002000-lanes.js';
 import { Runs1700000003000 } from './1700000003000-runs.js';
 import { Auth1700000004000 } from './1700000004000-auth.js';
 import { TargetSlots1700000005000 } from './1700000005000-target-slots.js';
+import { PendingOutcomes1700000006000 } from './1700000006000-pending-outcomes.js';
 
 /** Every migration, the oldest first. A released one is never changed: the next one corrects it. */
 export const MIGRATIONS: readonly (new () => MigrationInterface)[] = [
@@ -12,4 +13,5 @@ export const MIGRATIONS: readonly (new () => MigrationInterface)[] = [
   Runs1700000003000,
   Auth1700000004000,
   TargetSlots1700000005000,
+  PendingOutcomes1700000006000,
 ];

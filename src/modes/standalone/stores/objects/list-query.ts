@@ -1,4 +1,9 @@
-import { fieldPath, type ListQuery, type ObjectPosition, type Requirement } from '../../../../modules/state/index.js';
+import {
+  fieldPath,
+  type ListQuery,
+  type ObjectPosition,
+  type Requirement,
+} from '../../../../modules/state/index.js';
 import { OBJECT_COLUMNS } from './object-row.js';
 
 /** Fields with an index of their own, or that are columns; any other path is looked up in its JSON document. */

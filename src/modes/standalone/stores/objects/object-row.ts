@@ -1,10 +1,8 @@
 import {
-  type InstanceSpec,
   type ObjectKind,
   type SpecByKind,
   type StoredObject,
   type StoredStatus,
-  VERSION_SEPARATOR,
 } from '@symphony/model';
 import type { QueryResultRow } from 'pg';
 
@@ -54,24 +52,4 @@ function statusOf(row: ObjectRow): StoredStatus {
     status.reported = { properties: row.reported, lastModified: row.reported_at.toISOString() };
   }
   return status;
-}
-
-/** What an object refers to, as the fan-out looks it up. */
-export interface References {
-  solution: string | null;
-  target: string | null;
-  dynamic: boolean;
-}
-
-/** `a:b` and `a-v-b` mean the same object, so both are stored as `a-v-b`: one index finds them. */
-export function referencesOf(kind: ObjectKind, spec: object): References {
-  if (kind !== 'Instance') return { solution: null, target: null, dynamic: false };
-  const { solution, target } = spec as InstanceSpec;
-  const name = target?.name ?? '';
-  const pattern = /[*%]/.test(name);
-  return {
-    solution: solution.replaceAll(':', VERSION_SEPARATOR),
-    target: name === '' || pattern ? null : name.replaceAll(':', VERSION_SEPARATOR),
-    dynamic: pattern || Object.keys(target?.selector ?? {}).length > 0,
-  };
 }

@@ -2,12 +2,14 @@ import { ConflictError, type DeployableKind, type ObjectKind, type StoredObject 
 import type { JobWaker } from '../../../../modules/queue/index.js';
 import {
   checkPrecondition,
+  type ComponentReport,
   decideWrite,
   decodeToken,
   type EffectsOf,
   encodeToken,
   type ListQuery,
   notFound,
+  referencesOf,
   type ObjectKey,
   type ObjectPage,
   ObjectStore,
@@ -22,8 +24,9 @@ import {
 } from '../../../../modules/state/index.js';
 import type { Database, Sql } from '../../database/database.js';
 import { insertFanOuts, orderLanes, removeLane } from '../jobs/orders.js';
+import { reportComponent } from './component-report.js';
 import { listStatement } from './list-query.js';
-import { type ObjectRow, referencesOf, toObject } from './object-row.js';
+import { type ObjectRow, toObject } from './object-row.js';
 import * as sql from './statements.js';
 
 /** An object that is created and removed again under our hands this often is fought over. */
@@ -112,14 +115,18 @@ export class PostgresObjectStore extends ObjectStore {
   override async report(
     key: ObjectKey<'Target'>,
     properties: Record<string, string>,
+    component?: ComponentReport,
   ): Promise<StoredObject<'Target'>> {
-    return this.database.transaction(async (tx) => {
+    const { target, orders } = await this.database.transaction(async (tx) => {
+      const orders = component ? await reportComponent(tx, key, component) : [];
       const rows = await tx.query<ObjectRow>(sql.REPORT, [...keyValues(key), JSON.stringify(properties)]);
       const [row] = rows;
       if (!row) throw notFound(key);
       if (Object.keys(row.reported ?? {}).length > MAX_REPORTED_PROPERTIES) throw tooManyProperties();
-      return toObject<'Target'>(row);
+      return { target: toObject<'Target'>(row), orders };
     });
+    this.#wake({ orders, fanOuts: [] });
+    return target;
   }
 
   /** Runs a write with what it orders in one transaction, and tells the workers once it is committed. */

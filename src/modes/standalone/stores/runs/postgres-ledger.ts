@@ -15,7 +15,10 @@ export const LEDGER_ENTRY_JSON = `jsonb_build_object(
   'owner', jsonb_build_object('kind', l.owner_kind, 'namespace', l.owner_namespace, 'name', l.owner_name, 'uid', l.owner_uid),
   'targetUid', l.target_uid, 'targetName', l.target_name, 'component', l.component, 'role', l.role,
   'provider', l.provider, 'bindingHash', l.binding_hash, 'scope', l.scope, 'binding', l.binding, 'applied', l.applied,
-  'digest', l.digest, 'state', l.state, 'generation', l.generation, 'updatedAt', l.updated_at)`;
+  'digest', l.digest, 'state', l.state, 'generation', l.generation, 'updatedAt', l.updated_at)
+  || CASE WHEN l.pending IS NULL THEN '{}' ELSE jsonb_build_object('pending', l.pending) END
+  || CASE WHEN l.report IS NULL THEN '{}' ELSE jsonb_build_object('report', l.report) END
+  || CASE WHEN l.reported_failures = 0 THEN '{}' ELSE jsonb_build_object('reportedFailures', l.reported_failures) END`;
 
 const ENTRIES_OF = {
   name: 'ledger_entries_of',
@@ -44,14 +47,26 @@ const BEGIN = {
          e->'binding', e->'applied', e->>'digest', e->>'state', e->>'generation'
   FROM jsonb_array_elements($1::jsonb) AS e
   ON CONFLICT ON CONSTRAINT ledger_pk DO UPDATE
-    SET state = excluded.state, generation = excluded.generation, updated_at = now()`,
+    SET state = excluded.state, generation = excluded.generation, updated_at = now(), pending = NULL, report = NULL`,
 };
 
 const APPLIED = {
   name: 'ledger_applied',
   text: `
   UPDATE ledger l SET state = 'applied', applied = o->'applied', digest = o->>'digest', generation = o->>'generation',
-                      updated_at = now()
+                      updated_at = now(), pending = NULL, report = NULL, reported_failures = 0
+  FROM jsonb_array_elements($2::jsonb) AS o
+  WHERE l.owner_uid = $1 AND l.entry_key = o->>'entryKey'`,
+};
+
+// A report that came before this was written counts if it is about the same; one that was used up does not any more.
+const PENDING = {
+  name: 'ledger_pending',
+  text: `
+  UPDATE ledger l SET pending = o->'pending', updated_at = now(),
+    reported_failures = l.reported_failures + (o ? 'used')::int,
+    report = CASE WHEN o->>'used' = l.report->>'at' THEN NULL
+                  WHEN coalesce(o->'pending'->>'ticket' = l.report->>'ticket', NOT o->'pending' ? 'ticket') THEN l.report END
   FROM jsonb_array_elements($2::jsonb) AS o
   WHERE l.owner_uid = $1 AND l.entry_key = o->>'entryKey'`,
 };
@@ -114,7 +129,8 @@ export class PostgresLedger extends Ledger {
   async settle(fence: Fence, ownerUid: string, outcomes: readonly LedgerOutcome[]): Promise<void> {
     const applied = outcomes.filter((outcome) => outcome.kind === 'applied');
     const removed = outcomes.filter((outcome) => outcome.kind === 'removed');
-    if (applied.length + removed.length === 0) return;
+    const pending = outcomes.filter((outcome) => outcome.kind === 'pending');
+    if (outcomes.length === 0) return;
     const left = storedTargets(removed.map(({ key }) => key)).filter((uid) => uid !== ownerUid);
     const freed = await this.database.transaction(async (tx) => {
       const deleting = await deletingAmong(tx, left);
@@ -123,6 +139,11 @@ export class PostgresLedger extends Ledger {
         await tx.query(APPLIED, [
           ownerUid,
           JSON.stringify(applied.map((outcome) => ({ ...outcome, entryKey: keyHash(outcome.key) }))),
+        ]);
+      if (pending.length > 0)
+        await tx.query(PENDING, [
+          ownerUid,
+          JSON.stringify(pending.map((outcome) => ({ ...outcome, entryKey: keyHash(outcome.key) }))),
         ]);
       if (removed.length > 0)
         await tx.query(REMOVED, [
