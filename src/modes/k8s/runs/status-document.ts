@@ -1,0 +1,98 @@
+import { isPlainObject, type ObjectStatus } from '@symphony/model';
+import type { ResourceStatus } from '../crds/index.js';
+
+/** What is kept of one object's status, in bytes of JSON. Everybody who lists objects pays for it. */
+export const MAX_STATUS_BYTES = 256 * 1024;
+
+/** What the engine has to remember on the object beside what every mode shows. */
+export interface Remembered {
+  /** Of the claim that wrote it; the server refuses a lower one. */
+  epoch: number;
+  deploymentHash: string | undefined;
+  runningJobId: number;
+  orders: ResourceStatus['orders'];
+}
+
+/** The status as it is stored in Kubernetes. */
+export function statusDocument(status: ObjectStatus, remembered: Remembered): Partial<ResourceStatus> {
+  const { orders, ...rest } = remembered;
+  return fitted({
+    ...status,
+    generation: status.observedGeneration,
+    ...rest,
+    ...(orders && orders.length > 0 ? { orders } : {}),
+  });
+}
+
+/**
+ * What changes one document into the other, as a JSON merge patch (RFC 7386); undefined when nothing does. What only others
+ * write (`keep`) is left as it is.
+ */
+export function mergePatchOf(
+  before: Readonly<Record<string, unknown>>,
+  after: Readonly<Record<string, unknown>>,
+  keep: ReadonlySet<string> = new Set(),
+): Record<string, unknown> | undefined {
+  const patch: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(after)) {
+    if (value === undefined || keep.has(key)) continue;
+    const known = before[key];
+    if (isPlainObject(known) && isPlainObject(value)) {
+      const inner = mergePatchOf(known, value);
+      if (inner) patch[key] = inner;
+    } else if (JSON.stringify(known) !== JSON.stringify(value)) {
+      patch[key] = value;
+    }
+  }
+  for (const key of Object.keys(before)) {
+    if (after[key] === undefined && !keep.has(key)) patch[key] = null;
+  }
+  return Object.keys(patch).length > 0 ? patch : undefined;
+}
+
+/** Leaves out what is well first, then halves the lists of problems, until it fits; the counts stay true. */
+function fitted(status: Partial<ResourceStatus>): Partial<ResourceStatus> {
+  if (bytesOf(status) <= MAX_STATUS_BYTES) return status;
+  const { targetStatuses = [], ...rest } = status;
+  let cut: Partial<ResourceStatus> = {
+    ...rest,
+    truncated: true,
+    targetStatuses: targetStatuses
+      .map((target) => ({
+        ...target,
+        componentStatuses: target.componentStatuses?.filter(({ status: state }) => state !== 'OK') ?? [],
+      }))
+      .filter(({ status: state }) => state !== 'OK'),
+  };
+  while (bytesOf(cut) > MAX_STATUS_BYTES) {
+    const { targetStatuses: targets = [], provisioningStatus } = cut;
+    const details = provisioningStatus?.error?.details ?? [];
+    if (targets.length <= 1 && details.length <= 1) return withoutLists(cut);
+    cut = {
+      ...cut,
+      targetStatuses: targets.slice(0, Math.ceil(targets.length / 2)),
+      ...(provisioningStatus
+        ? {
+            provisioningStatus: {
+              ...provisioningStatus,
+              error: {
+                ...provisioningStatus.error,
+                details: details.slice(0, Math.ceil(details.length / 2)),
+              },
+            },
+          }
+        : {}),
+    };
+  }
+  return cut;
+}
+
+function withoutLists({ targetStatuses: _targets, provisioningStatus, ...rest }: Partial<ResourceStatus>) {
+  if (!provisioningStatus) return rest;
+  const { details: _details, ...error } = provisioningStatus.error ?? {};
+  return { ...rest, provisioningStatus: { ...provisioningStatus, error } };
+}
+
+function bytesOf(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value));
+}
