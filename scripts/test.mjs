@@ -3,11 +3,13 @@
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { ensureControlPlane, findControlPlane } from './lib/control-plane.mjs';
 import { fail, prepare, ROOT } from './lib/prepare.mjs';
 
 const args = process.argv.slice(2);
 
 prepare();
+await prepareControlPlane();
 for (const sentence of missingParts()) console.log(`Note: ${sentence}`);
 const require = createRequire(join(ROOT, 'package.json'));
 const vitest = join(require.resolve('vitest/package.json'), '..', 'vitest.mjs');
@@ -18,6 +20,21 @@ const { status, signal, error } = spawnSync(process.execPath, [vitest, 'run', ..
 if (error) fail(`The tests could not be started: ${error.message}`);
 if (signal) fail(`The tests were ended by ${signal}.`);
 process.exit(status ?? 1);
+
+/**
+ * Builds the Kubernetes control plane before the tests, beside which its build would slow all down. It is no failure when
+ * that cannot be: its tests say what becomes of them.
+ */
+async function prepareControlPlane() {
+  const files = args.filter((arg) => !arg.startsWith('-'));
+  const mayNeedIt = files.length === 0 || files.some((file) => /k8s|kubernetes|control-plane/.test(file));
+  if (!mayNeedIt || findControlPlane().problem) return;
+  try {
+    await ensureControlPlane((sentence) => console.log(sentence));
+  } catch (error) {
+    console.error(`The Kubernetes control plane could not be built: ${error.message}`);
+  }
+}
 
 /** What this machine lacks of the real things that the tests use, and what that means. */
 function missingParts() {
@@ -40,6 +57,14 @@ function missingParts() {
   }
   if (!has('postgres14-linux-x64')) {
     missing.push(`there is no PostgreSQL 14 for ${platform}; SYMPHONY_TEST_POSTGRES=14 cannot be used.`);
+  }
+  const { problem } = findControlPlane();
+  if (problem) {
+    missing.push(`there is no Kubernetes control plane, so its tests are skipped: ${problem}.`);
+  } else if (process.env.KUBECONFIG && process.env.SYMPHONY_TEST_KUBERNETES !== 'kubeconfig') {
+    missing.push(
+      'the cluster of KUBECONFIG is left alone; SYMPHONY_TEST_KUBERNETES=kubeconfig lets the tests use it.',
+    );
   }
   if (process.platform === 'win32') {
     missing.push('the script provider needs a POSIX shell; its tests fail on Windows.');

@@ -62,8 +62,9 @@ async function build(folder, say) {
   try {
     say('Building the Kubernetes control plane of the tests (once; 5 to 15 minutes on two processors) ...');
     download(say);
-    const arguments_ = ['build', '-mod=readonly', '-trimpath', '-ldflags', linkerFlags()];
-    go([...arguments_, '-o', join(temporary, 'control-plane'), '.']);
+    const output = join(temporary, 'control-plane');
+    const options = ['-mod=readonly', '-trimpath', '-buildvcs=false', '-ldflags', linkerFlags()];
+    go(['build', ...options, '-o', output, '.']);
     for (const name of PROGRAMS) await symlink('control-plane', join(temporary, name));
     await rename(temporary, folder).catch((error) => {
       // Somebody else's build of the same came first.

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { request } from 'undici';
 import { BUILD_MS, kubeconfigAccess, programs, usesOwnKubeconfig } from './assets.js';
@@ -14,9 +14,7 @@ import { ControlPlane } from './control-plane.js';
 export class ClusterBroker {
   #plane: Promise<ControlPlane> | undefined;
   readonly #server = createServer((incoming, answer) => {
-    void this.#answer(incoming.url ?? '').then(({ status, body }) => {
-      answer.writeHead(status, { 'content-type': 'application/json' }).end(body);
-    });
+    void this.#answer(incoming.url ?? '', answer);
   });
   readonly #path = `/${randomUUID()}`;
 
@@ -33,12 +31,16 @@ export class ClusterBroker {
     await (await this.#plane?.catch(() => undefined))?.stop();
   }
 
-  async #answer(path: string): Promise<{ status: number; body: string }> {
-    if (path !== this.#path) return { status: 404, body: '' };
+  async #answer(path: string, answer: ServerResponse): Promise<void> {
+    if (path !== this.#path) {
+      answer.writeHead(404).end();
+      return;
+    }
     try {
-      return { status: 200, body: JSON.stringify(await this.#access()) };
+      const access = await this.#access();
+      answer.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(access));
     } catch (error) {
-      return { status: 503, body: error instanceof Error ? error.message : String(error) };
+      answer.writeHead(503).end(error instanceof Error ? error.message : String(error));
     }
   }
 

@@ -38,7 +38,7 @@ export const AUDIT_POLICY = JSON.stringify({
 });
 
 /** Audience and issuer of the tokens of service accounts. */
-export const ISSUER = 'https://kubernetes.default.svc';
+const ISSUER = 'https://kubernetes.default.svc';
 
 export const paths = (folder: string) => ({
   etcdData: `${folder}/etcd`,

@@ -4,14 +4,8 @@ export interface KubernetesConnection {
   server: string;
   /** Certificates in PEM that the server's own is checked against; those of the system when left out. */
   ca?: string;
-  user: KubernetesUser;
-}
-
-/** A bearer token, or a client certificate with its key in PEM. */
-export interface KubernetesUser {
-  token?: string;
-  certificate?: string;
-  key?: string;
+  /** A bearer token, or a client certificate with its key in PEM. */
+  user: { token?: string; certificate?: string; key?: string };
 }
 
 /** A cluster that tests may use as they like. */

@@ -51,7 +51,7 @@ export interface ProgramOptions {
  * command line, so on the same address and data.
  */
 export class GuardedProcess {
-  #running: { child: ChildProcess; pid: number; exit: Promise<string> } | undefined;
+  #last: { child: ChildProcess; pid: number; exit: Promise<string> } | undefined;
 
   constructor(readonly options: ProgramOptions) {}
 
@@ -74,11 +74,7 @@ export class GuardedProcess {
     });
     await log.close();
     child.stdin?.on('error', () => undefined);
-    const running = { child, pid: await pidFrom(child, exit), exit };
-    this.#running = running;
-    void exit.then(() => {
-      if (this.#running === running) this.#running = undefined;
-    });
+    this.#last = { child, pid: await pidFrom(child, exit), exit };
     await this.#ready(exit).catch(async (error: unknown) => {
       await this.kill();
       throw error;
@@ -97,9 +93,9 @@ export class GuardedProcess {
 
   /** Ends it as a power failure would. */
   async kill(): Promise<void> {
-    const running = this.#running;
+    const exit = this.#running?.exit;
     this.signal('SIGKILL');
-    await running?.exit;
+    await exit;
   }
 
   async restart(): Promise<void> {
@@ -110,6 +106,11 @@ export class GuardedProcess {
   /** SIGSTOP freezes it, SIGCONT lets it go on. Does nothing when it does not run. */
   signal(signal: NodeJS.Signals): void {
     if (this.#running) process.kill(this.#running.pid, signal);
+  }
+
+  get #running(): { pid: number; exit: Promise<string> } | undefined {
+    const child = this.#last?.child;
+    return child?.exitCode === null && child.signalCode === null ? this.#last : undefined;
   }
 
   async #ready(exit: Promise<string>): Promise<void> {
