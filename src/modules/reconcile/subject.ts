@@ -49,10 +49,13 @@ export async function storedSubject(
   if (!object) return undefined;
   const jobId = claim.seq;
   const forced = forcedTargets(targets, claim);
-  const generate = (constraint: ConstraintCheck) =>
-    isKind(object, 'Instance')
+  const generate = (constraint: ConstraintCheck) => {
+    // What is to be removed is in the ledger, whatever became of the specs.
+    if (snapshot.invalid && !object.deletionTimestamp) throw snapshot.invalid;
+    return isKind(object, 'Instance')
       ? generateForInstance({ instance: object, solution, targets, jobId, constraint })
       : generateForTarget({ target: object as StoredObject<'Target'>, jobId, constraint });
+  };
   return {
     object,
     removal: object.deletionTimestamp !== undefined || isInactive(object),

@@ -1,4 +1,5 @@
 import type { DeployableKind, LedgerEntry, Reason, StoredObject } from '@symphony/model';
+import type { DeploymentError } from '@symphony/planning';
 
 /** A target that failed lately. While `open`, it is left alone for `retryMs`; then one probe may touch it. */
 export interface UnhealthyTarget {
@@ -18,6 +19,8 @@ export interface Snapshot {
   /** All entries of this owner. */
   ledger: LedgerEntry[];
   unhealthy: UnhealthyTarget[];
+  /** One of these objects cannot be read as it is stored, so that nothing can be decided from it. */
+  invalid?: DeploymentError;
 }
 
 export interface SnapshotKey {
