@@ -39,8 +39,7 @@ export function describeControlPlane(
   });
 }
 
-/** The cluster that the run shares, for what is no `describeKubernetes`; the caller closes it. */
-export async function sharedCluster(): Promise<TestCluster> {
+async function sharedCluster(): Promise<TestCluster> {
   return new TestCluster(await askBroker(inject('kubernetesBroker')));
 }
 
