@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import type { LedgerEntry } from '@symphony/model';
+import { describe, expect, expectTypeOf, it } from 'vitest';
 import {
   crdFiles,
   customResourceDefinition,
   CUSTOM_RESOURCES,
   INSTANCES,
   LEDGERS,
+  type LedgerRow,
   SOLUTIONS,
   TARGETS,
   type CustomResource,
@@ -151,6 +153,11 @@ describe('what the API server is to check', () => {
     expect(at(LEDGERS, '.spec')['x-kubernetes-validations']).toEqual([
       expect.objectContaining({ rule: 'self.epoch >= oldSelf.epoch' }),
     ]);
+  });
+
+  it('a ledger keeps every field of its entries', () => {
+    type OfTheWhole = 'owner' | 'targetUid' | 'targetName';
+    expectTypeOf<Exclude<keyof LedgerRow, 'key'>>().toEqualTypeOf<Exclude<keyof LedgerEntry, OfTheWhole>>();
   });
 
   it('status is a resource of its own where people write the rest', () => {

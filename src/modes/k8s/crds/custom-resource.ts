@@ -1,5 +1,11 @@
 import type { FieldRule, ModelClass } from '@symphony/model';
-import { celRule, structuralSchemaOf, type CelRule, type StructuralSchema } from './structural-schema.js';
+import {
+  ANYTHING,
+  celRule,
+  structuralSchemaOf,
+  type CelRule,
+  type StructuralSchema,
+} from './structural-schema.js';
 
 /** A column of `kubectl get`. `wide`: with `-o wide` only. */
 export interface Column {
@@ -19,7 +25,7 @@ export interface CustomResource {
   category: string;
   /** A sentence, for `kubectl explain`. */
   description: string;
-  /** Undefined: any object, stored as it is. */
+  /** Undefined: anything, stored as it is. */
   spec?: ModelClass;
   /** `required`, or left out, which then means `{}`. */
   specPresence: 'required' | 'defaulted' | 'optional';
@@ -93,7 +99,7 @@ function schemaOfObject(resource: CustomResource): StructuralSchema {
       kind: { type: 'string' },
       metadata: { type: 'object' },
       spec: {
-        ...(spec ? structuralSchemaOf(spec) : OPEN_OBJECT),
+        ...(spec ? structuralSchemaOf(spec) : ANYTHING),
         ...(specPresence === 'defaulted' ? { default: {} } : {}),
       },
       ...(status ? { status: structuralSchemaOf(status, 'tolerant') } : {}),
@@ -102,8 +108,6 @@ function schemaOfObject(resource: CustomResource): StructuralSchema {
     ...(validations.length > 0 ? { 'x-kubernetes-validations': validations } : {}),
   };
 }
-
-const OPEN_OBJECT: StructuralSchema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
 
 /** An object that another engine let in must stay writable: its status and finalizers are written, and its deletion is asked. */
 function onCreationOnly({ rule, ...rest }: CelRule): CelRule {

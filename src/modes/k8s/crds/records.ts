@@ -1,4 +1,5 @@
 import { BindingSpec, Free, Many, One, Rule, Text, Time, Whole } from '@symphony/model';
+import type { ComponentSpec, LedgerState, OutcomeReport, PendingOutcome } from '@symphony/model';
 
 /** Whose deployment a record speaks of. */
 export class RecordOwner {
@@ -19,7 +20,7 @@ export class LedgerRow {
   @Text({ required: true }) scope!: string;
   @One(() => BindingSpec, { required: true }) binding!: BindingSpec;
   @Free({ required: true, description: 'The component as applied, its expressions unresolved.' })
-  applied!: unknown;
+  applied!: ComponentSpec;
   @Text({
     required: true,
     description: 'Keyed digest of the resolved values; empty until something was confirmed.',
@@ -30,10 +31,13 @@ export class LedgerRow {
     oneOf: ['intent', 'applied', 'removing'],
     description: '`intent` and `removing`: a call was about to be made, its outcome is unknown.',
   })
-  state!: 'intent' | 'applied' | 'removing';
+  state!: LedgerState;
   @Text({ required: true, max: 64, description: 'Generation of the owner that the row speaks of.' })
   generation!: string;
   @Time({ required: true }) updatedAt!: string;
+  @Free({ description: 'The provider accepted it, and a report is awaited.' }) pending?: PendingOutcome;
+  @Free({ description: 'What was reported before the provider had accepted it.' }) report?: OutcomeReport;
+  @Whole({ description: 'Reports of failure since it was last applied.' }) reportedFailures?: number;
 }
 
 const TAKEN_OVER =

@@ -24,6 +24,12 @@ export interface StructuralSchema extends Omit<
 }
 
 /**
+ * Kept as it was sent; what is wrong in it the engine says. Without a type, since with one `properties: null` would be refused.
+ * Nullable, since the server would drop the null again, and count a new generation with each server-side apply.
+ */
+export const ANYTHING: StructuralSchema = { nullable: true, 'x-kubernetes-preserve-unknown-fields': true };
+
+/**
  * - `strict`: what users write. All that the fields declare is checked.
  * - `tolerant`: what engines write. Only types are checked: a status also comes from earlier engines, and one that the server
  *   refuses for its meaning tells nobody anything.
@@ -56,11 +62,7 @@ function fieldSchema(shape: FieldShape, schema: Schema, strictness: Strictness):
   switch (shape.kind) {
     case 'free':
     case 'freeMap':
-      // No type: with one, `properties: null` would be refused. What is wrong in it the engine says.
-      return {
-        ...(shape.description === undefined ? {} : { description: shape.description }),
-        'x-kubernetes-preserve-unknown-fields': true,
-      };
+      return { ...(shape.description === undefined ? {} : { description: shape.description }), ...ANYTHING };
     case 'many':
       return { ...structural, ...listType(shape, structural.items) };
     case 'texts':

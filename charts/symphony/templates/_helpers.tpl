@@ -1,0 +1,124 @@
+{{- define "symphony.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "symphony.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- else if contains (include "symphony.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "symphony.name" .) | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Names of objects of the whole cluster: two releases in two namespaces must not share them. */}}
+{{- define "symphony.clusterName" -}}
+{{- printf "%s-%s" .Release.Namespace (include "symphony.fullname" .) -}}
+{{- end -}}
+
+{{- define "symphony.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "symphony.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: engine
+{{- end -}}
+
+{{- define "symphony.labels" -}}
+{{ include "symphony.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: symphony
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- define "symphony.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "symphony.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- required "serviceAccount.name is needed when serviceAccount.create is false" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "symphony.subject" -}}
+- kind: ServiceAccount
+  name: {{ include "symphony.serviceAccountName" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end -}}
+
+{{- define "symphony.image" -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "symphony.tlsSecret" -}}
+{{- if .Values.api.tls.secretName -}}
+{{- .Values.api.tls.secretName -}}
+{{- else if .Values.api.tls.certManager.enabled -}}
+{{- printf "%s-tls" (include "symphony.fullname" .) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "symphony.signingKeySecret" -}}
+{{- printf "%s-signing-key" (include "symphony.fullname" .) -}}
+{{- end -}}
+
+{{/* How the engine is started, by the Deployment and by the hook alike. */}}
+{{- define "symphony.engineArgs" -}}
+- --mode=k8s
+{{- with .Values.namespaces }}
+- --namespaces={{ join "," . }}
+{{- end }}
+{{- if .Values.config }}
+- --config=/etc/symphony/config.yaml
+{{- end }}
+{{- end -}}
+
+{{- define "symphony.engineEnv" -}}
+- name: POD_NAME
+  valueFrom: { fieldRef: { fieldPath: metadata.name } }
+- name: POD_NAMESPACE
+  valueFrom: { fieldRef: { fieldPath: metadata.namespace } }
+- name: NODE_OPTIONS
+  value: --max-old-space-size={{ .Values.heapMiB }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* What the engine does with the objects of the namespaces that it works on. */}}
+{{- define "symphony.objectRules" -}}
+{{- $reads := list "get" "list" "watch" -}}
+# The finalizer, and orders given through REST, are metadata: status has a right of its own below.
+- apiGroups: [fabric.symphony]
+  resources: [targets]
+  verbs: {{ toJson (ternary (concat $reads (list "create" "update" "patch" "delete")) (concat $reads (list "update" "patch")) .Values.api.writes) }}
+- apiGroups: [solution.symphony]
+  resources: [instances]
+  verbs: {{ toJson (ternary (concat $reads (list "create" "update" "patch" "delete")) (concat $reads (list "update" "patch")) .Values.api.writes) }}
+- apiGroups: [solution.symphony]
+  resources: [solutions, solutioncontainers]
+  verbs: {{ toJson (ternary (concat $reads (list "create" "update" "patch" "delete")) $reads .Values.api.writes) }}
+- apiGroups: [fabric.symphony]
+  resources: [targets/status]
+  verbs: [get, update, patch]
+- apiGroups: [solution.symphony]
+  resources: [instances/status]
+  verbs: [get, update, patch]
+# Ledgers name their owner in an owner reference, which the admission of some clusters ties to this right.
+- apiGroups: [fabric.symphony]
+  resources: [targets/finalizers]
+  verbs: [update]
+- apiGroups: [solution.symphony]
+  resources: [instances/finalizers]
+  verbs: [update]
+# What the engine keeps for itself.
+- apiGroups: [engine.symphony]
+  resources: [ledgers, runhistories]
+  verbs: [get, list, watch, create, update, patch, delete]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
