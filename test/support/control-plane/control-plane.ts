@@ -16,7 +16,8 @@ import { kubeconfig, type ClusterAccess, type KubernetesConnection } from './con
 import { GuardedProcess } from './guarded-process.js';
 import { freePorts } from './ports.js';
 
-const READY_MS = 90_000;
+/** Some 5 s on an idle machine; a build beside it may take nearly all of the processors. */
+const READY_MS = 180_000;
 const PROBE_MS = 5_000;
 
 export interface ControlPlaneOptions {
