@@ -42,18 +42,25 @@ export type Note = { what: 'begin' | 'end' | 'overlap'; operation: string; insta
 export class ScriptWorld {
   private constructor(readonly folder: string) {}
 
-  static async make(): Promise<ScriptWorld> {
+  /** @param inDescendant the scripts let a program that they start do their work, and wait for it */
+  static async make({ inDescendant = false } = {}): Promise<ScriptWorld> {
     const world = new ScriptWorld(await mkdtemp(join(tmpdir(), 'symphony-world-')));
     for (const name of ['there', 'running', 'scripts']) await mkdir(join(world.folder, name));
     await writeFile(join(world.folder, 'log'), '');
     await world.setPace(0);
     for (const [operation, body] of Object.entries(SCRIPTS)) {
-      const file = join(world.folder, 'scripts', `${operation}.sh`);
       const names = `world='${world.folder}'\nthere="$world/there/$SYMPHONY_INSTANCE"`;
-      await writeFile(file, `#!/bin/sh\nset -eu\n${names}\n${AROUND}\nenter\n${body}\nleave\n`);
-      await chmod(file, 0o755);
+      const work = `set -eu\n${names}\n${AROUND}\nenter\n${body}\nleave\n`;
+      if (inDescendant) await world.#write(`${operation}-work.sh`, work);
+      await world.#write(`${operation}.sh`, inDescendant ? `"\${0%.sh}-work.sh" "$@" &\nwait $!\n` : work);
     }
     return world;
+  }
+
+  async #write(name: string, body: string): Promise<void> {
+    const file = join(this.folder, 'scripts', name);
+    await writeFile(file, `#!/bin/sh\n${body}`);
+    await chmod(file, 0o755);
   }
 
   /** How long each apply takes from now on, in seconds. */

@@ -44,13 +44,8 @@ test(
     const { world } = replicas;
     await world.setPace(600);
     await declare();
-    await replicas.engines[0].until('the script to run', async () =>
-      (await world.notes()).some(({ what, operation }) => what === 'begin' && operation === 'apply')
-        ? true
-        : undefined,
-    );
+    const script = await replicas.applying('i');
     const { holder, other } = await replicas.holderOf('i');
-    const script = await world.scriptOf('i');
     replicas.stop(holder);
     expect(await runs(script)).toBe(true);
     await world.setPace(0);
@@ -107,15 +102,8 @@ test(
     await declare();
     await replicas.engines[0].settled('instances', 'i');
     await world.setPace(600);
-    const began = (await world.notes()).length;
     await replicas.engines[0].solution('app', [{ name: 'c', properties: { version: '2' } }]);
-    await replicas.engines[0].until('the script to run', async () =>
-      (await world.notes())
-        .slice(began)
-        .some(({ what, operation }) => what === 'begin' && operation === 'apply')
-        ? true
-        : undefined,
-    );
+    await replicas.applying('i');
     const { holder, other } = await replicas.holderOf('i');
     replicas.stop(holder);
     await world.setPace(0);

@@ -25,17 +25,18 @@ export class Replicas {
     private readonly undo: () => Promise<void>,
   ) {}
 
-  static async start(...args: string[]): Promise<Replicas> {
-    const world = await ScriptWorld.make();
+  static async start(options: { inDescendant?: boolean } = {}): Promise<Replicas> {
+    const world = await ScriptWorld.make(options);
     const temporary = await mkdtemp(join(tmpdir(), 'symphony-fencing-'));
     const database = await createTestDatabase('fencing');
-    const options = {
-      databaseUrl: database.url,
-      // No run but those that are asked for.
-      args: [world.flag, `--queue-lease-seconds=${LEASE_SECONDS}`, '--reconcile-interval=0', ...args],
-      env: { TMPDIR: temporary },
-    };
-    const engines = await Promise.all([EngineProcess.start(options), EngineProcess.start(options)]);
+    const start = (): Promise<EngineProcess> =>
+      EngineProcess.start({
+        databaseUrl: database.url,
+        // No run but those that are asked for.
+        args: [world.flag, `--queue-lease-seconds=${LEASE_SECONDS}`, '--reconcile-interval=0'],
+        env: { TMPDIR: temporary },
+      });
+    const engines = await Promise.all([start(), start()]);
     const observer = new Client({ connectionString: database.url });
     observer.on('error', () => undefined);
     await observer.connect();
@@ -69,6 +70,16 @@ export class Replicas {
     const holds = (engine: EngineProcess): boolean => worker.includes(`-${engine.pid}-`);
     if (holds(a) === holds(b)) throw new Error(`whose worker is ${worker}?`);
     return holds(a) ? { holder: a, other: b } : { holder: b, other: a };
+  }
+
+  /** Waits for a script that applies an instance. @returns its process id, or that of the descendant at work */
+  async applying(instance: string): Promise<number> {
+    return this.engines[0].until('a script to apply', async () => {
+      const notes = (await this.world.notes()).filter((note) => note.instance === instance);
+      const last = notes.at(-1);
+      const works = last?.what === 'begin' && last.operation === 'apply';
+      return works ? await this.world.scriptOf(instance) : undefined;
+    });
   }
 
   stop(engine: EngineProcess): void {
