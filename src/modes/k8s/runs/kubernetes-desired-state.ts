@@ -8,7 +8,7 @@ import {
 import { referencesOf } from '../../../modules/state/index.js';
 import type { ApiClient } from '../client/index.js';
 import { toStored, typeOf, type CustomObject } from '../objects/custom-object.js';
-import { unlessMissing, unreadable } from './readable.js';
+import { unlessMissing, unreadable } from '../objects/readable.js';
 
 export interface DesiredStateSources {
   client: Pick<ApiClient, 'get'>;
@@ -16,6 +16,8 @@ export interface DesiredStateSources {
   targets: { list(namespace?: string): CustomObject<'Target'>[] };
   ledger: { entriesOf(ownerUid: string): Promise<LedgerEntry[]> };
   unhealthy(targetUids: readonly string[]): UnhealthyTarget[];
+  /** Told of the object that a run is for. */
+  onRead(object: CustomObject): void;
 }
 
 /**
@@ -29,8 +31,10 @@ export class KubernetesDesiredState extends DesiredStateReader {
   }
 
   override async read(key: SnapshotKey): Promise<Snapshot> {
-    const object = await this.#live(key.kind, key.namespace, key.name);
-    if (!object) return { targets: [], ledger: [], unhealthy: [] };
+    const custom = await this.#get(key.kind, key.namespace, key.name);
+    if (!custom) return { targets: [], ledger: [], unhealthy: [] };
+    this.sources.onRead(custom);
+    const object = toStored(key.kind, custom);
     const ledger = await this.sources.ledger.entriesOf(object.uid);
     if (object.kind === 'Target') {
       const target = object as StoredObject<'Target'>;
@@ -132,10 +136,18 @@ export class KubernetesDesiredState extends DesiredStateReader {
     namespace: string,
     name: string,
   ): Promise<StoredObject<K> | undefined> {
-    // A name that no object can have is read from specs, too.
-    if (!isObjectName(name)) return undefined;
-    const object = await unlessMissing(this.sources.client.get(typeOf(kind), { namespace, name }));
+    const object = await this.#get(kind, namespace, name);
     return object && toStored(kind, object);
+  }
+
+  async #get<K extends ObjectKind>(
+    kind: K,
+    namespace: string,
+    name: string,
+  ): Promise<CustomObject<K> | undefined> {
+    // Specs may name what no object can be called.
+    if (!isObjectName(name)) return undefined;
+    return unlessMissing(this.sources.client.get(typeOf(kind), { namespace, name }));
   }
 }
 

@@ -9,7 +9,6 @@ export interface Remembered {
   /** Of the claim that wrote it; the server refuses a lower one. */
   epoch: number;
   deploymentHash: string | undefined;
-  runningJobId: number;
   orders: ResourceStatus['orders'];
 }
 

@@ -1,0 +1,81 @@
+import { ConflictError, type DeployableKind } from '@symphony/model';
+import { FencedError } from '../../../modules/queue/index.js';
+import type { ApiClient, ObjectRef } from '../client/index.js';
+import { unlessMissing } from './readable.js';
+import { typeOf, type CustomObject } from './custom-object.js';
+
+/** What keeps a deleted object until what was deployed for it is removed. The names are Symphony's. */
+export const FINALIZERS: Readonly<Record<DeployableKind, string>> = {
+  Target: 'target.fabric.symphony/finalizer',
+  Instance: 'instance.solution.symphony/finalizer',
+};
+
+const MAX_TRIES = 10;
+
+export interface FinalizersOptions {
+  client: Pick<ApiClient, 'get' | 'patch'>;
+  /** The object as it was last seen. */
+  seen(kind: DeployableKind, ref: ObjectRef): CustomObject | undefined;
+}
+
+/** Puts our finalizer on users' objects and takes it off; those of others stay. Of the user's half nothing else is written. */
+export class Finalizers {
+  constructor(private readonly options: FinalizersOptions) {}
+
+  /** Nothing is deployed for an object that could go without notice. @throws FencedError when it is going, or gone */
+  async add(kind: DeployableKind, ref: ObjectRef, uid: string): Promise<void> {
+    const seen = this.options.seen(kind, ref);
+    if (seen?.metadata.uid === uid && has(seen, kind)) return;
+    await this.#change(kind, ref, uid, seen, (object) => {
+      if (has(object, kind)) return undefined;
+      // The server takes no new finalizer on what is being deleted.
+      if (object.metadata.deletionTimestamp !== undefined) throw new FencedError();
+      return [...finalizersOf(object), FINALIZERS[kind]];
+    });
+  }
+
+  /** Lets a deleted object go. Nothing happens when it is gone, or never had it. */
+  async remove(kind: DeployableKind, ref: ObjectRef, uid: string): Promise<void> {
+    try {
+      await this.#change(kind, ref, uid, undefined, (object) =>
+        has(object, kind) ? finalizersOf(object).filter((name) => name !== FINALIZERS[kind]) : undefined,
+      );
+    } catch (error) {
+      if (!(error instanceof FencedError)) throw error;
+    }
+  }
+
+  async #change(
+    kind: DeployableKind,
+    ref: ObjectRef,
+    uid: string,
+    known: CustomObject | undefined,
+    finalizersOfChange: (object: CustomObject) => string[] | undefined,
+  ): Promise<void> {
+    const { client } = this.options;
+    let object = known;
+    for (let attempt = 1; ; attempt++) {
+      object ??= await unlessMissing(client.get(typeOf(kind), ref));
+      if (object?.metadata.uid !== uid) throw new FencedError();
+      const finalizers = finalizersOfChange(object);
+      if (!finalizers) return;
+      const { resourceVersion } = object.metadata;
+      const body = { metadata: { uid, resourceVersion, finalizers } };
+      try {
+        await unlessMissing(client.patch(typeOf(kind), ref, { kind: 'merge', body }));
+        return;
+      } catch (error) {
+        if (!(error instanceof ConflictError) || attempt === MAX_TRIES) throw error;
+        object = undefined;
+      }
+    }
+  }
+}
+
+function finalizersOf({ metadata }: CustomObject): string[] {
+  return metadata.finalizers ?? [];
+}
+
+function has(object: CustomObject, kind: DeployableKind): boolean {
+  return finalizersOf(object).includes(FINALIZERS[kind]);
+}
