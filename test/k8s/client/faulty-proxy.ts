@@ -1,0 +1,159 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { Agent, request } from 'undici';
+import type { KubernetesConnection } from '../../support/control-plane/connection.js';
+
+export interface ProxiedRequest {
+  method: string;
+  /** With its query. */
+  url: string;
+  watch: boolean;
+  /** By `performance.now()`. */
+  at: number;
+}
+
+export type Fault =
+  /** Ends the connection; the request reaches nobody. */
+  | 'cut-before'
+  /** The request is carried out, the answer gets lost. */
+  | 'cut-after'
+  /** Nothing comes back, ever; the request reaches nobody. */
+  | 'hang'
+  /** The request is passed on later. */
+  | { delayMs: number }
+  | { status: number; headers?: Record<string, string>; body: unknown };
+
+/**
+ * An HTTP proxy in front of a real API server, that speaks to it as the administrator and has faults on demand: what a
+ * network, a balancer or a bug would do to the requests of one client.
+ */
+export class FaultyProxy {
+  readonly requests: ProxiedRequest[] = [];
+  /** Of all connections that there were, and the most at one time. */
+  connections = 0;
+  peak = 0;
+  /** Decides about each request. */
+  fault: (request: ProxiedRequest) => Fault | undefined = () => undefined;
+  /** Decides what becomes of each event of a watch, a line without its end. */
+  tamper: (line: string, request: ProxiedRequest) => readonly string[] = (line) => [line];
+  readonly #sockets = new Set<Socket>();
+  readonly #agent: Agent;
+  #refusing = false;
+
+  private constructor(
+    private readonly server: Server,
+    private readonly target: KubernetesConnection,
+  ) {
+    this.#agent = new Agent({ connect: { ca: target.ca }, bodyTimeout: 0, headersTimeout: 0 });
+    server.on('request', (incoming, response) => void this.#serve(incoming, response));
+    server.on('connection', (socket: Socket) => {
+      if (this.#refusing) {
+        socket.destroy();
+        return;
+      }
+      this.connections += 1;
+      this.#sockets.add(socket);
+      this.peak = Math.max(this.peak, this.#sockets.size);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+  }
+
+  static async start(target: KubernetesConnection): Promise<FaultyProxy> {
+    const server = createServer({ keepAliveTimeout: 60_000 }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new FaultyProxy(server, target);
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** Ends all connections of this moment. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Ends all connections, and every new one at once, until `up`. */
+  down(): void {
+    this.#refusing = true;
+    this.cut();
+  }
+
+  up(): void {
+    this.#refusing = false;
+  }
+
+  async stop(): Promise<void> {
+    this.cut();
+    this.server.close();
+    await this.#agent.destroy();
+  }
+
+  async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = '', url = '' } = incoming;
+    const seen = { method, url, watch: url.includes('watch=true'), at: performance.now() };
+    this.requests.push(seen);
+    const chunks: Uint8Array[] = [];
+    try {
+      for await (const chunk of incoming as AsyncIterable<Uint8Array>) chunks.push(chunk);
+      const fault = this.fault(seen);
+      if (fault === 'hang') return;
+      if (fault === 'cut-before') {
+        response.destroy();
+      } else if (fault !== undefined && typeof fault === 'object' && 'status' in fault) {
+        response.writeHead(fault.status, { 'content-type': 'application/json', ...fault.headers });
+        response.end(JSON.stringify(fault.body));
+      } else {
+        if (typeof fault === 'object') await new Promise((resolve) => setTimeout(resolve, fault.delayMs));
+        await this.#pass(seen, incoming, Buffer.concat(chunks), response, fault === 'cut-after');
+      }
+    } catch {
+      response.destroy();
+    }
+  }
+
+  async #pass(
+    seen: ProxiedRequest,
+    { headers }: IncomingMessage,
+    body: Buffer,
+    response: ServerResponse,
+    loses: boolean,
+  ): Promise<void> {
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    const answer = await request(`${this.target.server}${seen.url}`, {
+      dispatcher: this.#agent,
+      method: seen.method as 'GET',
+      headers: {
+        accept: 'application/json',
+        authorization: `Bearer ${this.target.user.token}`,
+        ...(headers['content-type'] ? { 'content-type': headers['content-type'] } : {}),
+      },
+      body: body.length > 0 ? body : null,
+      signal: gone.signal,
+    });
+    if (loses) {
+      await answer.body.dump();
+      response.destroy();
+      return;
+    }
+    const { 'content-type': type = 'text/plain', 'retry-after': retryAfter } = answer.headers;
+    response.writeHead(answer.statusCode, {
+      'content-type': String(type),
+      ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
+    });
+    response.flushHeaders();
+    if (!seen.watch || answer.statusCode !== 200) {
+      response.end(await answer.body.text());
+      return;
+    }
+    let rest = '';
+    for await (const chunk of answer.body.setEncoding('utf8')) {
+      const lines = (rest + String(chunk)).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) for (const out of this.tamper(line, seen)) response.write(`${out}\n`);
+    }
+    response.end();
+  }
+}
