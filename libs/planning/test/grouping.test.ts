@@ -87,7 +87,7 @@ describe('steps', () => {
     ]);
   });
 
-  it('remove dependents before what they depend on, in a step of their own', () => {
+  it('remove dependents before what they depend on', () => {
     const components = [
       component('a', 'x'),
       component('b', 'x', ['a']),
@@ -96,7 +96,7 @@ describe('steps', () => {
     ];
     const world = deployed(deploymentOf(components, T1));
     const removal = deploymentOf(components, T1, {}, { deletionTimestamp: 'now' });
-    expect(shown(plan(planInput(removal, world)).steps)).toEqual(['T1 x-[b]', 'T1 x-[a,c,d]']);
+    expect(shown(plan(planInput(removal, world)).steps)).toEqual(['T1 x-[b,a,c,d]']);
   });
 
   it('create on the new target before they remove from the old one', () => {

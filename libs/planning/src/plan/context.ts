@@ -1,6 +1,7 @@
 import {
   ledgerKeyText,
   reason,
+  type Assignment,
   type ComponentSpec,
   type DeploymentTarget,
   type LedgerEntry,
@@ -9,6 +10,7 @@ import {
 } from '@symphony/model';
 import { DeploymentError } from '../errors.js';
 import type { Awaited, PlanInput } from './input.js';
+import { PairLists, PairMap } from './pair-map.js';
 
 /** What was seen for one (target, role, binding). */
 export type Seen =
@@ -20,9 +22,12 @@ export class PlanContext {
   readonly ledger: readonly LedgerEntry[];
   readonly components: ReadonlyMap<string, ComponentSpec>;
   readonly targets: ReadonlyMap<string, DeploymentTarget>;
-  private readonly seen = new Map<string, Seen>();
-  private readonly resolved: ReadonlyMap<string, ResolvedComponent>;
-  private readonly unresolved: ReadonlyMap<string, Reason>;
+  /** By uid of the target, role and binding. */
+  private readonly seen = new Map<string, PairMap<Seen>>();
+  private readonly resolved = new PairMap<ResolvedComponent>();
+  private readonly unresolved = new PairMap<Reason>();
+  /** By uid of the target and component. */
+  private readonly entries = new PairLists<LedgerEntry>();
   private readonly order: ReadonlyMap<string, number>;
 
   constructor(readonly input: PlanInput) {
@@ -33,16 +38,18 @@ export class PlanContext {
     this.components = new Map(deployment.components.map((component) => [component.name, component]));
     this.order = new Map(deployment.components.map((component, index) => [component.name, index]));
     this.targets = new Map(deployment.targets.map((target) => [target.name, target]));
-    this.resolved = new Map(input.resolved.map((item) => [pairKey(item.target, item.component.name), item]));
-    this.unresolved = new Map(
-      (input.unresolved ?? []).map((item) => [pairKey(item.target, item.component), item.reason]),
-    );
+    for (const item of input.resolved) this.resolved.set(item.target, item.component.name, item);
+    for (const item of input.unresolved ?? []) this.unresolved.set(item.target, item.component, item.reason);
+    for (const entry of this.ledger) this.entries.add(entry.targetUid, entry.component, entry);
     for (const observation of input.observations) {
-      const key = placeKey(observation.targetUid, observation.role, observation.bindingHash);
+      const { targetUid, role, bindingHash } = observation;
       // Two reports on one place: the one that says "could not read" counts, as it leads to no change.
-      if (this.seen.get(key)?.readable === false) continue;
-      this.seen.set(
-        key,
+      if (this.observationAt(targetUid, role, bindingHash)?.readable === false) continue;
+      const places = this.seen.get(targetUid) ?? new PairMap<Seen>();
+      this.seen.set(targetUid, places);
+      places.set(
+        role,
+        bindingHash,
         observation.readable
           ? { readable: true, components: new Map(observation.components.map((item) => [item.name, item])) }
           : { readable: false, reason: observation.reason },
@@ -52,14 +59,30 @@ export class PlanContext {
 
   /** A place that nobody looked at is as unknown as one that could not be read. */
   observationOf(targetUid: string, role: string, bindingHash: string): Seen {
-    return (
-      this.seen.get(placeKey(targetUid, role, bindingHash)) ?? { readable: false, reason: reason('Unknown') }
-    );
+    return this.observationAt(targetUid, role, bindingHash) ?? { readable: false, reason: reason('Unknown') };
   }
 
   resolvedOf(target: string, component: string): ResolvedComponent | Reason {
-    const key = pairKey(target, component);
-    return this.resolved.get(key) ?? this.unresolved.get(key) ?? reason('ExpressionFailed');
+    return (
+      this.resolved.get(target, component) ??
+      this.unresolved.get(target, component) ??
+      reason('ExpressionFailed')
+    );
+  }
+
+  /** The ledger entry that applying this assignment leads to, where there is one. */
+  entryAt({ component, role, binding, bindingHash }: Assignment, targetUid: string): LedgerEntry | undefined {
+    return this.entries
+      .of(targetUid, component)
+      .find(
+        (entry) =>
+          entry.role === role && entry.provider === binding.provider && entry.bindingHash === bindingHash,
+      );
+  }
+
+  /** Whether the ledger has the component on this target, by whatever provider. */
+  holds(targetUid: string, component: string): boolean {
+    return this.entries.of(targetUid, component).length > 0;
   }
 
   unavailable(targetUid: string): Reason | undefined {
@@ -67,7 +90,8 @@ export class PlanContext {
   }
 
   awaitedAt(entry: LedgerEntry, phase: Awaited['phase']): Awaited | undefined {
-    const awaited = this.input.awaited?.get(ledgerKeyText(entry));
+    const { awaited: all } = this.input;
+    const awaited = all && all.size > 0 ? all.get(ledgerKeyText(entry)) : undefined;
     return awaited?.phase === phase ? awaited : undefined;
   }
 
@@ -89,6 +113,10 @@ export class PlanContext {
     );
   }
 
+  private observationAt(targetUid: string, role: string, bindingHash: string): Seen | undefined {
+    return this.seen.get(targetUid)?.get(role, bindingHash);
+  }
+
   /** Orders ledger entries as their components are ordered; those that are not declared any more come last, by name. */
   compareEntries = (a: LedgerEntry, b: LedgerEntry): number =>
     (this.order.get(a.component) ?? Infinity) - (this.order.get(b.component) ?? Infinity) ||
@@ -97,20 +125,6 @@ export class PlanContext {
     compareTexts(a.targetUid, b.targetUid) ||
     compareTexts(a.bindingHash, b.bindingHash) ||
     compareTexts(a.role, b.role);
-}
-
-/** Identity of a component on a target, by the target's name or uid. */
-export function pairKey(target: string, component: string): string {
-  return keyOf(target, component);
-}
-
-function placeKey(targetUid: string, role: string, bindingHash: string): string {
-  return keyOf(targetUid, role, bindingHash);
-}
-
-/** One text for several, unambiguous as each says how long it is; made far faster than JSON. */
-export function keyOf(...parts: readonly string[]): string {
-  return parts.map((part) => `${part.length}:${part}`).join('');
 }
 
 function compareTexts(a: string, b: string): number {

@@ -1,6 +1,7 @@
 import { reason, type Reason } from '@symphony/model';
-import { pairKey, type PlanContext } from './context.js';
+import type { PlanContext } from './context.js';
 import type { Desired } from './desired.js';
+import { PairLists } from './pair-map.js';
 import type { Removal } from './removals.js';
 
 /** Where each desired component belongs: component, target name, and what is to be done there (a reason: a gap). */
@@ -96,26 +97,36 @@ export function moveOf(places: Places, removal: Removal): Move | undefined {
   return { applies: elsewhere.filter(isApply), only: !secured };
 }
 
+const NONE: readonly Removal[] = [];
+
 /** Which removals a component's removal has to precede, by the dependencies that were recorded when it was applied. */
 export class RecordedDependencies {
-  private readonly held = new Set<string>();
-  private readonly at = new Map<string, Removal[]>();
+  /** By uid of the target and component. */
+  private readonly at = new PairLists<Removal>();
   private readonly everywhere = new Map<string, Removal[]>();
 
-  constructor(context: PlanContext, removals: readonly Removal[]) {
-    for (const entry of context.ledger) this.held.add(pairKey(entry.targetUid, entry.component));
+  constructor(
+    private readonly context: PlanContext,
+    removals: readonly Removal[],
+  ) {
     for (const removal of removals) {
-      add(this.at, pairKey(removal.entry.targetUid, removal.entry.component), removal);
-      add(this.everywhere, removal.entry.component, removal);
+      const { targetUid, component } = removal.entry;
+      this.at.add(targetUid, component, removal);
+      const known = this.everywhere.get(component);
+      if (known) known.push(removal);
+      else this.everywhere.set(component, [removal]);
     }
   }
 
   /** The removals of what was applied as a dependency of this entry. */
-  prerequisites({ targetUid, applied }: Removal['entry']): Removal[] {
-    return [...new Set(applied.dependencies)].flatMap((dependency) => {
-      const here = pairKey(targetUid, dependency);
-      return (this.held.has(here) ? this.at.get(here) : this.everywhere.get(dependency)) ?? [];
-    });
+  prerequisites({ targetUid, applied }: Removal['entry']): readonly Removal[] {
+    const { dependencies } = applied;
+    if (!dependencies || dependencies.length === 0 || this.everywhere.size === 0) return NONE;
+    return [...new Set(dependencies)].flatMap((dependency) =>
+      this.context.holds(targetUid, dependency)
+        ? this.at.of(targetUid, dependency)
+        : (this.everywhere.get(dependency) ?? NONE),
+    );
   }
 }
 
@@ -148,10 +159,4 @@ export function holdRemovals(
       queue.push(removal);
     }
   }
-}
-
-function add<T>(map: Map<string, T[]>, key: string, item: T): void {
-  const list = map.get(key);
-  if (list) list.push(item);
-  else map.set(key, [item]);
 }

@@ -1,6 +1,4 @@
 import {
-  canonicalJson,
-  ledgerKeyText,
   reason,
   type Assignment,
   type ComponentSpec,
@@ -34,10 +32,9 @@ export interface Desired {
 export function judgeAssignments(context: PlanContext): Desired[] {
   const { deployment } = context.input;
   if (deployment.removal) return [];
-  const entries = new Map(context.ledger.map((entry) => [ledgerKeyText(entry), entry]));
   return deployment.assignments.map((assignment) => {
     const { uid } = context.targetNamed(assignment.target);
-    const entry = entries.get(assignmentKey(assignment, uid));
+    const entry = context.entryAt(assignment, uid);
     const component = context.componentNamed(assignment.component);
     return {
       assignment,
@@ -47,12 +44,6 @@ export function judgeAssignments(context: PlanContext): Desired[] {
       verdict: judge(context, assignment, uid, component, entry),
     };
   });
-}
-
-/** The key of the ledger entry that applying this assignment leads to. */
-export function assignmentKey(assignment: Assignment, targetUid: string): string {
-  const { component, role, binding, bindingHash } = assignment;
-  return ledgerKeyText({ targetUid, component, role, provider: binding.provider, bindingHash });
 }
 
 function judge(
@@ -95,13 +86,10 @@ function changeOf(
   resolved: ResolvedComponent,
   drift: FieldDiff[],
 ): { reason: Reason; diff: FieldDiff[] } {
-  if (canonicalJson(entry.applied) === canonicalJson(component)) {
-    return { reason: reason('ValueChanged'), diff: drift };
-  }
-  return {
-    reason: reason('SpecChanged'),
-    diff: diffFields(entry.applied, component, resolved.sensitive),
-  };
+  const diff = diffFields(entry.applied, component, resolved.sensitive);
+  return diff.length === 0
+    ? { reason: reason('ValueChanged'), diff: drift }
+    : { reason: reason('SpecChanged'), diff };
 }
 
 /** A provider's rules are code: where they fail, this component waits, and the plan of all others stands. */

@@ -1,8 +1,9 @@
 import { roleOf, type Action, type LedgerEntry, type Plan, type Reason } from '@symphony/model';
-import { pairKey, PlanContext } from './context.js';
+import { PlanContext } from './context.js';
 import { holdRemovals, placesOf, RecordedDependencies, settleDependencies } from './dependencies.js';
 import { judgeAssignments, type Desired } from './desired.js';
 import type { PlanInput } from './input.js';
+import { PairLists, PairMap } from './pair-map.js';
 import { judgeRemovals } from './removals.js';
 import { groupIntoSteps } from './steps.js';
 import { linkWork, type Work, type WorkGraph } from './work.js';
@@ -83,9 +84,10 @@ function keptEntry(entry: LedgerEntry, why: Reason, ids: Ids): Action {
 function keptGaps(context: PlanContext, kept: readonly { entry: LedgerEntry }[], ids: Ids): Action[] {
   const { deployment } = context.input;
   if (deployment.removal) return [];
-  const shown = new Set(kept.map(({ entry }) => pairKey(entry.targetName, entry.component)));
+  const shown = new PairMap<true>();
+  for (const { entry } of kept) shown.set(entry.targetName, entry.component, true);
   return deployment.gaps
-    .filter((gap) => !shown.has(pairKey(gap.target, gap.component)))
+    .filter((gap) => !shown.get(gap.target, gap.component))
     .map((gap) => {
       const { uid } = context.targetNamed(gap.target);
       const where = { targetUid: uid, role: roleOf(context.componentNamed(gap.component)) };
@@ -114,13 +116,13 @@ function action(
 
 /** Readable ids; one that comes again (the same component held by two providers, for example) gets a number. */
 class Ids {
-  private readonly used = new Map<string, number>();
+  /** The kinds of the ids that were given, by target and component. */
+  private readonly used = new PairLists<string>();
 
   next(kind: string, target: string, component: string): string {
-    const id = `${kind}:${target}/${component}`;
-    const count = (this.used.get(id) ?? 0) + 1;
-    this.used.set(id, count);
+    const before = this.used.of(target, component).filter((other) => other === kind).length;
+    this.used.add(target, component, kind);
     // `#` could be part of a component's name, so the number goes in front, where no name is.
-    return count === 1 ? id : `${kind}#${count}:${target}/${component}`;
+    return before === 0 ? `${kind}:${target}/${component}` : `${kind}#${before + 1}:${target}/${component}`;
   }
 }

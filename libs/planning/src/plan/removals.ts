@@ -1,6 +1,7 @@
-import { ledgerKeyText, reason, type LedgerEntry, type Reason } from '@symphony/model';
-import { pairKey, type PlanContext } from './context.js';
-import { assignmentKey, type Desired } from './desired.js';
+import { reason, type LedgerEntry, type Reason } from '@symphony/model';
+import type { PlanContext } from './context.js';
+import type { Desired } from './desired.js';
+import { PairMap } from './pair-map.js';
 
 /** Something that the ledger holds and the deployment does not want there. */
 export interface Removal {
@@ -24,11 +25,9 @@ export interface Removals {
 /** What of the ledger has to go, and why. */
 export function judgeRemovals(context: PlanContext, desired: readonly Desired[]): Removals {
   const { deployment, deletingTargets } = context.input;
-  const wanted = new Set(
-    desired.filter((item) => item.entry).map((item) => assignmentKey(item.assignment, item.targetUid)),
-  );
+  const wanted = new Set(desired.map((item) => item.entry));
   const leftovers = context.ledger
-    .filter((entry) => !wanted.has(ledgerKeyText(entry)))
+    .filter((entry) => !wanted.has(entry))
     .sort((a, b) => context.compareEntries(a, b));
   if (deployment.removal) {
     const why = reason(deployment.removalReason ?? 'OwnerDeleting');
@@ -38,25 +37,25 @@ export function judgeRemovals(context: PlanContext, desired: readonly Desired[])
       guard: undefined,
     };
   }
-  const gaps = new Map(deployment.gaps.map((gap) => [pairKey(gap.target, gap.component), gap.reason]));
-  const takers = new Map(
-    desired.map((item) => [pairKey(item.assignment.target, item.assignment.component), item]),
-  );
   const result: Removals = { removals: [], kept: [], guard: undefined };
+  if (leftovers.length === 0) return result;
+  const gaps = new PairMap<Reason>();
+  for (const gap of deployment.gaps) gaps.set(gap.target, gap.component, gap.reason);
+  const takers = new PairMap<Desired>();
+  for (const item of desired) takers.set(item.assignment.target, item.assignment.component, item);
   const empty = deployment.assignments.length === 0 && !deployment.allowEmpty;
   const guarded = new Set<string>();
   for (const entry of leftovers) {
-    const pair = pairKey(entry.targetName, entry.component);
-    const gap = gaps.get(pair);
+    const gap = gaps.get(entry.targetName, entry.component);
+    const replacedBy = takers.get(entry.targetName, entry.component);
     if (deletingTargets.has(entry.targetUid)) {
-      result.removals.push(removal(context, entry, reason('TargetDeleting'), takers.get(pair)));
+      result.removals.push(removal(context, entry, reason('TargetDeleting'), replacedBy));
     } else if (gap) {
       result.kept.push({ entry, reason: gap });
     } else if (empty) {
       guarded.add(entry.targetName);
       result.kept.push({ entry, reason: reason('EmptyDeployment') });
     } else {
-      const replacedBy = takers.get(pair);
       result.removals.push(removal(context, entry, reasonOf(context, entry, replacedBy), replacedBy));
     }
   }

@@ -1,5 +1,5 @@
 import type { Action, Step } from '@symphony/model';
-import { keyOf } from './context.js';
+import { PairMap } from './pair-map.js';
 import { isPlain, type Work, type WorkGraph } from './work.js';
 
 /** How far back an ancestor is looked for; where that is too short, a step more is opened, which is never wrong. */
@@ -16,13 +16,15 @@ interface OpenStep {
 /**
  * Puts actions that one provider call can carry out into one step. An action joins the last step of its (target, role,
  * binding, scope, phase) if everything that it waits for is in that step or before it; else it opens a new one. So steps
- * only ever wait for steps that were opened earlier. A removal never shares a step with what it requires: within one call
- * nothing would keep it from going ahead after that failed.
+ * only ever wait for steps that were opened earlier. What waits for something within its step is called after that has
+ * succeeded, or in one call with it where the provider sees to that.
  */
 export function groupIntoSteps(graph: WorkGraph, actions: readonly Action[]): Step[] {
   const stepOf: OpenStep[] = [];
-  const last = new Map<string, OpenStep>();
-  const firstOfRole = new Map<string, OpenStep>();
+  /** By uid of the target: the last step of each place there; a target has few. */
+  const last = new Map<string, OpenStep[]>();
+  /** By uid of the target and role. */
+  const firstOfRole = new PairMap<OpenStep>();
   const barriers = new Map<string, ReadonlySet<OpenStep>>();
   const opened: OpenStep[] = [];
   const addSteps = (indexes: readonly number[] | undefined, to: Set<OpenStep>): Set<OpenStep> => {
@@ -37,8 +39,7 @@ export function groupIntoSteps(graph: WorkGraph, actions: readonly Action[]): St
     const work = graph.work[index];
     const action = actions[index];
     if (!work || !action) continue;
-    const required = addSteps(graph.requires[index], new Set());
-    const before = addSteps(graph.follows[index], new Set(required));
+    const before = addSteps(graph.follows[index], addSteps(graph.requires[index], new Set()));
     if (isPlain(work)) {
       const known =
         barriers.get(action.targetUid) ?? addSteps(graph.appliesBefore.get(action.targetUid), new Set());
@@ -46,22 +47,22 @@ export function groupIntoSteps(graph: WorkGraph, actions: readonly Action[]): St
       for (const step of known) before.add(step);
     }
     const place = placeOf(work);
-    const key = keyOf(action.targetUid, action.role, place.bindingHash, place.scope, work.phase);
-    const candidate = last.get(key);
-    const own = work.phase === 'apply' || !candidate || !required.has(candidate);
-    if (candidate && own && [...before].every((step) => step === candidate || isBefore(step, candidate))) {
+    const here = last.get(action.targetUid) ?? [];
+    const known = here.findIndex(({ step }) => isAt(step, action.role, place, work.phase));
+    const candidate = here[known];
+    if (candidate && allIn(before, candidate)) {
       candidate.step.actions.push(action);
       stepOf[index] = candidate;
       continue;
     }
-    const roleKey = keyOf(action.targetUid, action.role);
-    const first = work.phase === 'apply' ? firstOfRole.get(roleKey) : undefined;
+    const first = work.phase === 'apply' ? firstOfRole.get(action.targetUid, action.role) : undefined;
     // The first step of a role is the one that makes shared scaffolding; the others want it to be there.
     if (first) before.add(first);
     const step = openStep(opened.length, work, action, place, before, work.phase === 'apply' && !first);
-    if (step.step.isFirst) firstOfRole.set(roleKey, step);
+    if (step.step.isFirst) firstOfRole.set(action.targetUid, action.role, step);
     opened.push(step);
-    last.set(key, step);
+    if (candidate) here[known] = step;
+    else last.set(action.targetUid, [...here, step]);
     stepOf[index] = step;
   }
   return opened.map(({ step }) => step);
@@ -71,6 +72,21 @@ type Place = Pick<Step, 'binding' | 'bindingHash' | 'scope'>;
 
 function placeOf(work: Work): Place {
   return work.phase === 'apply' ? work.item.assignment : work.removal.entry;
+}
+
+function isAt(step: Step, role: string, place: Place, phase: Step['phase']): boolean {
+  return (
+    step.phase === phase &&
+    step.bindingHash === place.bindingHash &&
+    step.role === role &&
+    step.scope === place.scope
+  );
+}
+
+/** Whether all of these steps are this one or come before it. */
+function allIn(steps: ReadonlySet<OpenStep>, candidate: OpenStep): boolean {
+  for (const step of steps) if (step !== candidate && !isBefore(step, candidate)) return false;
+  return true;
 }
 
 function openStep(
