@@ -80,7 +80,7 @@ export class StandaloneModule {
       { provide: ProgressStore, useValue: new PostgresProgress(database) },
       { provide: DesiredStateReader, useValue: new PostgresDesiredState(database) },
       { provide: RunHistory, useValue: new PostgresRunHistory(database) },
-      { provide: TargetHealth, useValue: new PostgresTargetHealth(database) },
+      { provide: TargetHealth, useValue: new PostgresTargetHealth(database, wakeups) },
       { provide: SharedSlots, useValue: slots },
       { provide: StoreFiguresReader, useValue: new PostgresFigures(database) },
       { provide: DigestKey, useFactory: async () => DigestKey.from(await signingKeys.load()) },

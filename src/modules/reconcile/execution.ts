@@ -10,6 +10,8 @@ export interface ActionOutcome {
   reason: Reason;
   /** Symphony's number for the result on the wire. */
   stateCode: number;
+  /** Of a call that was cut short for others' sake: how long it had gone without an answer. */
+  silentMs?: number;
 }
 
 interface StepOutcome {

@@ -10,7 +10,13 @@ import {
 } from '@symphony/model';
 import { DeploymentError, generateForInstance } from '@symphony/planning';
 import { RunHandler, type Claim, type RunControl, type RunOutcome } from '../queue/index.js';
-import type { DesiredStateReader, PlannedRun, RunPlanner, TargetHealth } from '../solution/index.js';
+import {
+  silentReason,
+  type DesiredStateReader,
+  type PlannedRun,
+  type RunPlanner,
+  type TargetHealth,
+} from '../solution/index.js';
 import type { Ledger } from './ledger.js';
 import { ProgressSession, type ProgressOptions, type ProgressStore } from './progress.js';
 import { redactedDeep } from './redacted.js';
@@ -220,10 +226,16 @@ export class Reconciler extends RunHandler {
     const hung = new Map<string, Reason>();
     const well = new Set(run.readable);
     const unwell = new Set(run.troubled.keys());
-    for (const { action, state, reason: why } of execution.outcomes.values()) {
+    const silent = new Map<string, number>();
+    for (const { action, state, reason: why, silentMs = 0 } of execution.outcomes.values()) {
       if (state === 'ok' || state === 'pending') well.add(action.targetUid);
       else if (state === 'unknown' || why.code === 'TargetBusy') unwell.add(action.targetUid);
       if (why.code === 'ProviderTimeout') hung.set(action.targetUid, why);
+      if (silentMs > (silent.get(action.targetUid) ?? 0)) silent.set(action.targetUid, silentMs);
+    }
+    for (const [targetUid, silentMs] of silent) {
+      const retryMs = await this.parts.health.suspected(targetUid, silentReason(silentMs), silentMs);
+      if (retryMs !== undefined) waits.push(retryMs);
     }
     for (const [targetUid, why] of hung) {
       const retryMs = await this.parts.health.failed(targetUid, why);

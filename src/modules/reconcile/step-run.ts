@@ -20,9 +20,11 @@ import {
   type ProviderCalls,
   type RunPlanner,
 } from '../solution/index.js';
+import { failedCode, failureReason, isSilent, mayPass } from './component-results.js';
 import { reasonToSkip, skipActions, type ActionOutcome, type Execution } from './execution.js';
 import { TargetGoneError, type Ledger, type LedgerOutcome } from './ledger.js';
 import { pendingOutcome } from './pending-outcomes.js';
+import { wavesOf } from './waves.js';
 
 export interface StepOptions {
   /** Calls per step, the first included, while the provider reports failures that may pass. */
@@ -229,7 +231,7 @@ export class StepRun {
     if (!(error instanceof CallFailure)) throw error;
     for (const action of actions) {
       const stateCode = error.stateCode === 500 ? failedCode(action) : error.stateCode;
-      this.#record(action, error.unknown ? 'unknown' : 'failed', error.reason, stateCode);
+      this.#record(action, error.unknown ? 'unknown' : 'failed', error.reason, stateCode, error.silentMs);
     }
   }
 
@@ -317,54 +319,17 @@ export class StepRun {
     return this.context.planned.declared(action.component) ?? { name: action.component };
   }
 
-  #record(action: Action, state: ActionOutcome['state'], why: Reason, stateCode: number): void {
-    this.context.execution.outcomes.set(action.id, { action, state, reason: why, stateCode });
+  #record(
+    action: Action,
+    state: ActionOutcome['state'],
+    why: Reason,
+    stateCode: number,
+    silentMs?: number,
+  ): void {
+    this.context.execution.outcomes.set(action.id, { action, state, reason: why, stateCode, silentMs });
   }
-}
-
-/** The actions of a step, those that require others of it apart and later; in the order of the step otherwise. */
-function wavesOf(step: Step): Action[][] {
-  const waveOf = new Map<string, number>();
-  const waves: Action[][] = [];
-  for (const action of step.actions) {
-    const required = action.requires.map((id) => (waveOf.get(id) ?? -1) + 1);
-    const followed = action.follows.map((id) => waveOf.get(id) ?? 0);
-    const wave = Math.max(0, ...required, ...followed);
-    waveOf.set(action.id, wave);
-    (waves[wave] ??= []).push(action);
-  }
-  return waves;
 }
 
 function stateOf(outcome: ActionOutcome): ActionState {
   return outcome.state === 'skipped' || outcome.state === 'pending' ? 'unknown' : outcome.state;
-}
-
-function failedCode(action: Action): number {
-  return action.kind === 'delete' ? StateCode.DeleteFailed : StateCode.UpdateFailed;
-}
-
-function isSilent(result: ApplyResult): boolean {
-  return result.status === StateCode.Untouched;
-}
-
-/** A refused component stays refused until it is changed; other failures may pass. */
-function mayPass(result: ApplyResult | undefined): boolean {
-  return result !== undefined && !result.pending && isFailure(result.status) && !isRefusal(result.status);
-}
-
-function isRefusal(status: number): boolean {
-  return (
-    status === StateCode.ValidateFailed || (status >= 400 && status < 500) || status === StateCode.BadConfig
-  );
-}
-
-function failureReason(result: ApplyResult | undefined, redact: (text: string) => string): Reason {
-  const status = result?.status ?? 500;
-  const detail = redact(result?.message ?? '');
-  if (status === 409) return { code: 'OwnedByOther', message: detail };
-  return reason(
-    isRefusal(status) ? 'ValidationFailed' : 'ProviderFailed',
-    detail === '' ? undefined : detail,
-  );
 }

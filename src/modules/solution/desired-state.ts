@@ -7,6 +7,8 @@ export interface UnhealthyTarget {
   reason: Reason;
   open: boolean;
   retryMs: number;
+  /** For how long the probe has been due. */
+  overdueMs?: number;
 }
 
 /** Everything that one run is decided from, read at one point in time. */

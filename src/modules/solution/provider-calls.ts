@@ -46,12 +46,19 @@ export interface CallSite {
   waitsFor?: (work: Promise<unknown>) => void;
 }
 
-/** Milliseconds that a running call gets to finish once a newer order waits. */
-const SUPERSEDED_GRACE_MS = 2_000;
+/**
+ * Milliseconds that a call has, from its beginning, once a newer order waits. One that goes on for longer is ended at once:
+ * the newer order, and all other targets with it, waits for that.
+ */
+const SUPERSEDED_AFTER_MS = { get: 1_000, apply: 2_000, validate: 2_000 };
+type Operation = keyof typeof SUPERSEDED_AFTER_MS;
 const MAX_CACHED_PROVIDERS = 512;
 
 /** What a call must leave behind when the outcome is not known. */
 export class CallFailure extends Error {
+  /** Of a call that was cut short for others' sake: how long it had gone without an answer. */
+  silentMs: number | undefined;
+
   constructor(
     readonly reason: Reason,
     readonly stateCode: number,
@@ -100,7 +107,7 @@ export class ProviderCalls {
   ): Promise<ComponentSpec[]> {
     const provider = this.provider(site.binding, site.config);
     return this.#told('get', site, (begun) =>
-      this.#call(site, call, begun, (guard) => provider.get({ ...call, ...guard })),
+      this.#call('get', site, call, begun, (guard) => provider.get({ ...call, ...guard })),
     );
   }
 
@@ -109,8 +116,9 @@ export class ProviderCalls {
     call: Omit<ApplyCall, 'signal' | 'timeoutMs' | 'redact'>,
   ): Promise<ApplyResults> {
     const provider = this.provider(site.binding, site.config);
-    return this.#told(call.dryRun ? 'validate' : 'apply', site, (begun) =>
-      this.#call(site, call, begun, (guard) => provider.apply({ ...call, ...guard })),
+    const operation = call.dryRun ? 'validate' : 'apply';
+    return this.#told(operation, site, (begun) =>
+      this.#call(operation, site, call, begun, (guard) => provider.apply({ ...call, ...guard })),
     );
   }
 
@@ -165,6 +173,7 @@ export class ProviderCalls {
   }
 
   async #call<T>(
+    operation: Operation,
     site: CallSite,
     call: Pick<ProviderCall, 'target'>,
     begun: () => void,
@@ -181,7 +190,7 @@ export class ProviderCalls {
       throw turnedAway(site);
     }
     begun();
-    const deadline = new Deadline(site, this.#options.callTimeoutMs);
+    const deadline = new Deadline(site, this.#options.callTimeoutMs, SUPERSEDED_AFTER_MS[operation]);
     const work = Promise.resolve().then(() =>
       run({ signal: deadline.signal, timeoutMs: this.#options.callTimeoutMs, redact: site.redact }),
     );
@@ -190,8 +199,8 @@ export class ProviderCalls {
     try {
       return await deadline.race(work, this.#options.abortGraceMs);
     } catch (error) {
+      if (deadline.why) throw deadline.failure(error);
       if (error instanceof CallFailure) throw error;
-      if (deadline.why) throw new CallFailure(deadline.why, 11004, true, { cause: error });
       throw failureOf(error, site.redact, true);
     } finally {
       deadline.end();
@@ -227,12 +236,14 @@ function sentence(text: string): string {
 class Deadline {
   readonly #controller = new AbortController();
   readonly #timers: NodeJS.Timeout[] = [];
+  readonly #begunAt = performance.now();
   /** Why the signal fired. */
   why: Reason | undefined;
 
   constructor(
     private readonly site: CallSite,
     timeoutMs: number,
+    private readonly supersededAfterMs: number,
   ) {
     this.#timers.push(
       setTimeout(
@@ -255,12 +266,18 @@ class Deadline {
     return this.#controller.signal;
   }
 
+  /** What the call ends with that was aborted, whatever the provider said then. */
+  failure(cause: unknown): CallFailure {
+    const failure = new CallFailure(this.why ?? reason('Interrupted'), 11004, true, { cause });
+    const { code } = failure.reason;
+    if (code === 'Superseded' || code === 'TargetBusy') failure.silentMs = performance.now() - this.#begunAt;
+    return failure;
+  }
+
   async race<T>(work: Promise<T>, graceMs: number): Promise<T> {
     const stuck = new Promise<never>((_, reject) => {
       const giveUpSoon = (): void => {
-        this.#timers.push(
-          setTimeout(() => reject(new CallFailure(this.why ?? reason('Interrupted'), 11004, true)), graceMs),
-        );
+        this.#timers.push(setTimeout(() => reject(this.failure(undefined)), graceMs));
       };
       // A run that was stopped before the call began fires no event any more.
       if (this.signal.aborted) giveUpSoon();
@@ -278,7 +295,9 @@ class Deadline {
   readonly #onStop = (): void => this.#abort(reason('Interrupted'));
 
   readonly #onCancel = (): void => {
-    this.#timers.push(setTimeout(() => this.#abort(reason('Superseded')), SUPERSEDED_GRACE_MS));
+    const leftMs = this.#begunAt + this.supersededAfterMs - performance.now();
+    if (leftMs <= 0) this.#abort(reason('Superseded'));
+    else this.#timers.push(setTimeout(() => this.#abort(reason('Superseded')), leftMs));
   };
 
   #abort(why: Reason): void {

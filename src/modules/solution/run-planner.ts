@@ -6,7 +6,6 @@ import {
   UnavailableError,
   UnprocessableError,
   type Assignment,
-  type BindingSpec,
   type ComponentSpec,
   type Deployment,
   type DeploymentTarget,
@@ -19,29 +18,15 @@ import {
 } from '@symphony/model';
 import { ExpressionError } from '@symphony/expressions';
 import { plan, type ConstraintCheck } from '@symphony/planning';
-import {
-  changedFields,
-  type ComponentStep,
-  type ObservedComponent,
-  type TargetProvider,
-} from '@symphony/provider-kit';
+import { changedFields, type ObservedComponent, type TargetProvider } from '@symphony/provider-kit';
 import { awaitedReports } from './awaited-reports.js';
 import type { UnhealthyTarget } from './desired-state.js';
 import { CallFailure, type CallSite, type ProviderCalls } from './provider-calls.js';
 import { RunValues } from './resolver.js';
 import { RunTargets } from './run-targets.js';
+import { referencesOf, sitesOf, type Site } from './sites.js';
 import type { TargetHealth } from './target-health.js';
 import type { ValueSources } from './values/value-source.js';
-
-/** One (target, role, binding): where one provider serves one target. */
-export interface Site {
-  targetUid: string;
-  targetName: string;
-  role: string;
-  binding: BindingSpec;
-  bindingHash: string;
-  scope: string;
-}
 
 export interface PlanRequest {
   namespace: string;
@@ -102,6 +87,9 @@ export interface ObservedPlace {
   target: DeploymentTarget;
 }
 
+/** For how long a probe that is due is left to retries. */
+const PROBE_LEFT_MS = 10_000;
+
 /** From what is declared and what is there to what is to be done. Reads, and changes nothing. */
 export class RunPlanner {
   /** Told of each place that was read. Must not throw. */
@@ -146,12 +134,12 @@ export class RunPlanner {
       awaited: awaitedReports(request.ledger, request.verdicts),
     });
     const readable = new Set(observations.map(({ site }) => site.targetUid));
-    for (const { observation, site } of observations) {
+    for (const { observation, site, silentMs } of observations) {
       if (observation.readable) continue;
       readable.delete(site.targetUid);
       // A target is in trouble once, however many of its places could not be read.
       if (!troubled.has(site.targetUid))
-        troubled.set(site.targetUid, await this.#trouble(request, observation));
+        troubled.set(site.targetUid, await this.#trouble(request, observation, silentMs));
     }
     const entries = new Map(request.ledger.map((entry) => [ledgerKeyText(entry), entry]));
     const declared = new Map(deployment.components.map((component) => [component.name, component]));
@@ -219,12 +207,16 @@ export class RunPlanner {
       ...deployment.targets.map((target) => target.uid),
       ...request.ledger.map((entry) => entry.targetUid),
     ]);
-    for (const { targetUid, reason: why, open, retryMs } of request.unhealthy) {
+    // The other targets would wait for a probe: it is left to a retry, unless none comes because new orders keep coming.
+    const isPatient = request.patienceMs === undefined || deployment.targets.length === 1;
+    for (const { targetUid, reason: why, open, retryMs, overdueMs = 0 } of request.unhealthy) {
       if (!open || !concerned.has(targetUid)) continue;
-      const mayProbe = retryMs <= 0 && (request.readOnly || (await this.health.takeProbe(targetUid)));
+      const isDue = retryMs <= 0 && (isPatient || overdueMs > PROBE_LEFT_MS);
+      const mayProbe = isDue && (request.readOnly || (await this.health.takeProbe(targetUid)));
       if (mayProbe) continue;
       troubled.set(targetUid, {
-        reason: reason('TargetUnavailable', why.message),
+        // What is only suspected has not failed.
+        reason: why.code === 'TargetBusy' ? why : reason('TargetUnavailable', why.message),
         retryMs: Math.max(retryMs, 500),
       });
     }
@@ -247,7 +239,8 @@ export class RunPlanner {
   async #observeSite(site: Site, look: Look, patienceMs: number | undefined): Promise<Observed> {
     const { request, deployment, targets } = look;
     const key = { targetUid: site.targetUid, role: site.role, bindingHash: site.bindingHash };
-    const references = referencesOf(site, look);
+    const { ledger } = request;
+    const references = referencesOf(site, { ledger, deployment, resolvedOf: look.resolvedOf });
     try {
       const callSite = { ...(await this.site(site, look, request)), patienceMs };
       const provider = this.calls.provider(callSite.binding, callSite.config);
@@ -274,7 +267,8 @@ export class RunPlanner {
     } catch (error) {
       if (!(error instanceof CallFailure)) throw error;
       request.stop.throwIfAborted();
-      return { site, observation: { ...key, readable: false, reason: error.reason } };
+      const { reason: why, silentMs } = error;
+      return { site, observation: { ...key, readable: false, reason: why }, silentMs };
     }
   }
 
@@ -282,13 +276,25 @@ export class RunPlanner {
   async #trouble(
     request: PlanRequest,
     observation: Extract<Observation, { readable: false }>,
+    silentMs: number | undefined,
   ): Promise<{ reason: Reason; retryMs?: number }> {
     const { targetUid, reason: why } = observation;
+    if (silentMs !== undefined && !request.readOnly) {
+      return {
+        reason: why,
+        retryMs: await this.health.suspected(targetUid, silentReason(silentMs), silentMs),
+      };
+    }
     const counts =
       why.code === 'ProviderTimeout' || why.code === 'ProviderFailed' || why.code === 'ObservationFailed';
     if (request.readOnly || !counts) return { reason: why };
     return { reason: why, retryMs: await this.health.failed(targetUid, why) };
   }
+}
+
+/** Why a target is left alone whose calls were cut short. */
+export function silentReason(silentMs: number): Reason {
+  return reason('TargetBusy', `No answer for ${(silentMs / 1000).toFixed(1)} s.`);
 }
 
 /** What targets are looked at for. */
@@ -303,38 +309,9 @@ interface Look {
 interface Observed {
   site: Site;
   observation: Observation;
+  /** Of a look that was cut short for others' sake. */
+  silentMs?: number;
   rule?: Parameters<typeof changedFields>[0];
-}
-
-/** Every place that the desired state reaches. What is only to be removed needs no look. */
-function sitesOf(deployment: Deployment): Site[] {
-  const uids = new Map(deployment.targets.map((target) => [target.name, target.uid]));
-  const sites = new Map<string, Site>();
-  for (const { target, role, binding, bindingHash, scope } of deployment.assignments) {
-    const targetUid = uids.get(target);
-    if (targetUid === undefined) continue;
-    const key = JSON.stringify([targetUid, role, bindingHash]);
-    if (!sites.has(key)) sites.set(key, { targetUid, targetName: target, role, binding, bindingHash, scope });
-  }
-  return [...sites.values()];
-}
-
-function referencesOf(site: Site, { request: { ledger }, deployment, resolvedOf }: Look): ComponentStep[] {
-  const here = (item: Assignment): boolean =>
-    item.target === site.targetName && item.role === site.role && item.bindingHash === site.bindingHash;
-  const wanted = deployment.assignments.filter(here).flatMap((assignment): ComponentStep[] => {
-    const resolved = resolvedOf(assignment.target, assignment.component);
-    return resolved ? [{ action: 'update', component: resolved.component }] : [];
-  });
-  const names = new Set(wanted.map((step) => step.component.name));
-  const gone = ledger.filter(
-    (entry) =>
-      entry.targetUid === site.targetUid &&
-      entry.role === site.role &&
-      entry.bindingHash === site.bindingHash &&
-      !names.has(entry.component),
-  );
-  return [...wanted, ...gone.map((entry): ComponentStep => ({ action: 'delete', component: entry.applied }))];
 }
 
 /** What another deployment, or a value that it names, would mend is the caller's to mend; the rest may pass. */

@@ -22,7 +22,7 @@ beforeAll(async () => {
   await source.initialize();
   await migrate(source);
   database = new Database(source);
-  health = new PostgresTargetHealth(database, { firstMs: FIRST_MS });
+  health = new PostgresTargetHealth(database, undefined, { firstMs: FIRST_MS });
 });
 afterAll(async () => {
   await source.destroy();

@@ -5,6 +5,7 @@ import { Runs1700000003000 } from './1700000003000-runs.js';
 import { Auth1700000004000 } from './1700000004000-auth.js';
 import { TargetSlots1700000005000 } from './1700000005000-target-slots.js';
 import { PendingOutcomes1700000006000 } from './1700000006000-pending-outcomes.js';
+import { SilentTargets1700000007000 } from './1700000007000-silent-targets.js';
 
 /** Every migration, the oldest first. A released one is never changed: the next one corrects it. */
 export const MIGRATIONS: readonly (new () => MigrationInterface)[] = [
@@ -14,4 +15,5 @@ export const MIGRATIONS: readonly (new () => MigrationInterface)[] = [
   Auth1700000004000,
   TargetSlots1700000005000,
   PendingOutcomes1700000006000,
+  SilentTargets1700000007000,
 ];

@@ -2,10 +2,11 @@ import type { InstanceSpec } from '@symphony/model';
 import { selectsTarget, type LaneOrder } from '../../../../modules/queue/index.js';
 import type { Database, Sql, Statement } from '../../database/database.js';
 import { orderUnlocked } from './orders.js';
+import { orderWaiting } from './waiting.js';
 
 const NEXT: Statement = {
   name: 'fan_out_next',
-  text: `SELECT id, kind, namespace, name, uid, properties, reached FROM fan_outs ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED`,
+  text: `SELECT id, kind, namespace, name, uid, properties, reached, only_waiting FROM fan_outs ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED`,
 };
 
 // A fan-out that begins now covers every write of the same object that committed before: their rows go, and what they say
@@ -16,12 +17,12 @@ const ABSORB: Statement = {
   DELETE FROM fan_outs WHERE id IN (
     SELECT id FROM fan_outs WHERE namespace = $1 AND kind = $2 AND name = $3 AND id <> $4 AND reached IS NULL
     ORDER BY id FOR UPDATE SKIP LOCKED)
-  RETURNING properties`,
+  RETURNING properties, only_waiting`,
 };
 
 const ADVANCE: Statement = {
   name: 'fan_out_advance',
-  text: `UPDATE fan_outs SET reached = $2, properties = $3::jsonb WHERE id = $1`,
+  text: `UPDATE fan_outs SET reached = $2, properties = $3::jsonb, only_waiting = $4 WHERE id = $1`,
 };
 const END: Statement = { name: 'fan_out_end', text: `DELETE FROM fan_outs WHERE id = $1` };
 
@@ -61,6 +62,8 @@ interface FanOutRow {
   uid: string;
   properties: Record<string, string>[];
   reached: string | null;
+  /** Only those that wait to try again concern it: the target answers again, nothing was written. */
+  only_waiting: boolean;
 }
 
 interface DependentRow {
@@ -81,10 +84,12 @@ export function expandFanOuts(database: Database, pageSize: number): Promise<boo
     if (!fanOut) return false;
     if (fanOut.reached === null) await absorb(tx, fanOut);
     const page = await dependentsOf(tx, fanOut, pageSize);
-    await orderUnlocked(tx, ordersFor(fanOut, page));
+    const orders = ordersFor(fanOut, page);
+    if (fanOut.only_waiting) await orderWaiting(tx, orders);
+    else await orderUnlocked(tx, orders);
     const last = page.at(-1);
     if (last && page.length === pageSize) {
-      await tx.query(ADVANCE, [fanOut.id, last.name, JSON.stringify(fanOut.properties)]);
+      await tx.query(ADVANCE, [fanOut.id, last.name, JSON.stringify(fanOut.properties), fanOut.only_waiting]);
     } else {
       await tx.query(END, [fanOut.id]);
     }
@@ -93,12 +98,13 @@ export function expandFanOuts(database: Database, pageSize: number): Promise<boo
 }
 
 async function absorb(tx: Sql, fanOut: FanOutRow): Promise<void> {
-  const others = await tx.query<Pick<FanOutRow, 'properties'>>(ABSORB, [
+  const others = await tx.query<Pick<FanOutRow, 'properties' | 'only_waiting'>>(ABSORB, [
     fanOut.namespace,
     fanOut.kind,
     fanOut.name,
     fanOut.id,
   ]);
+  fanOut.only_waiting &&= others.every((row) => row.only_waiting);
   const sets = [fanOut, ...others].flatMap((row) => row.properties).map((set) => JSON.stringify(set));
   fanOut.properties = [...new Set(sets)].map((set) => JSON.parse(set) as Record<string, string>);
 }

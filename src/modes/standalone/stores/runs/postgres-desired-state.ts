@@ -16,7 +16,8 @@ const objectJson = (alias: string): string => `jsonb_build_object(
 
 const UNHEALTHY_JSON = `jsonb_build_object(
   'targetUid', h.target_uid, 'code', h.reason, 'message', h.message, 'open', h.open_until IS NOT NULL,
-  'retryMs', greatest(0, extract(epoch FROM h.open_until - clock_timestamp()) * 1000))`;
+  'retryMs', greatest(0, extract(epoch FROM h.open_until - clock_timestamp()) * 1000),
+  'overdueMs', greatest(0, extract(epoch FROM clock_timestamp() - h.open_until) * 1000))`;
 
 // One statement is one snapshot, and one round trip. A reference means the object of exactly that name, else the one whose
 // name has `-v-` for every `:` (libs/model candidatesOf says the same for what is decided in memory). All targets of the
@@ -70,6 +71,7 @@ interface UnhealthyRow {
   message: string;
   open: boolean;
   retryMs: number;
+  overdueMs: number | null;
 }
 
 interface SnapshotRow {
@@ -115,6 +117,7 @@ function unhealthyOf(row: UnhealthyRow): UnhealthyTarget {
     reason: { code: row.code, message: row.message },
     open: row.open,
     retryMs: row.retryMs,
+    overdueMs: row.overdueMs ?? 0,
   };
 }
 

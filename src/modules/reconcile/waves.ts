@@ -1,0 +1,15 @@
+import type { Action, Step } from '@symphony/model';
+
+/** The actions of a step, those that require others of it apart and later; in the order of the step otherwise. */
+export function wavesOf(step: Step): Action[][] {
+  const waveOf = new Map<string, number>();
+  const waves: Action[][] = [];
+  for (const action of step.actions) {
+    const required = action.requires.map((id) => (waveOf.get(id) ?? -1) + 1);
+    const followed = action.follows.map((id) => waveOf.get(id) ?? 0);
+    const wave = Math.max(0, ...required, ...followed);
+    waveOf.set(action.id, wave);
+    (waves[wave] ??= []).push(action);
+  }
+  return waves;
+}

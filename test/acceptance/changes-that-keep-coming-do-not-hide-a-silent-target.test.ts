@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mockControl, type MockControl } from '../../src/modules/providers/index.js';
+import { mockTopology, TestEngine } from '../support/engine.js';
+
+const TARGETS = 12;
+const SOON_MS = 25_000;
+/** What a target that stops answering may cost the others in all, however many changes come: it must be found out first. */
+const ONCE_MS = 3_500;
+/** What it may cost a change once that is known. */
+const NOTHING_MS = 700;
+
+describe('changes that keep coming do not hide a silent target', () => {
+  let engine: TestEngine;
+
+  beforeAll(async () => {
+    engine = await TestEngine.start({ config: { 'queue.drainSeconds': 1 } });
+  });
+  afterAll(() => engine.stop());
+
+  const revOf = (mock: MockControl): unknown =>
+    mock.contents.find((component) => component.name === 'web')?.properties?.rev;
+  const reaches = (mock: MockControl, rev: string): Promise<void> =>
+    mock.until((control) => revOf(control) === rev, AbortSignal.timeout(SOON_MS));
+
+  /** An instance over many targets, all of which have revision 0. */
+  async function fleet(name: string) {
+    const ids = Array.from({ length: TARGETS }, (_, index) => `${name}-${index}`);
+    const mocks = ids.map((id) => mockControl(id));
+    for (const id of ids) await engine.target(id, { topologies: mockTopology(id), properties: { of: name } });
+    const write = (rev: string) => engine.solution(`${name}-s`, [{ name: 'web', properties: { rev } }]);
+    await write('0');
+    await engine.instance(name, { solution: `${name}-s`, target: { selector: { of: name } } });
+    await Promise.all(mocks.map((mock) => reaches(mock, '0')));
+    await engine.settled('instances', name);
+    return { mocks, write };
+  }
+
+  /** Milliseconds until all of them have the revision. */
+  async function change({ write }: Awaited<ReturnType<typeof fleet>>, mocks: MockControl[], rev: string) {
+    const began = performance.now();
+    await write(rev);
+    await Promise.all(mocks.map((mock) => reaches(mock, rev)));
+    return performance.now() - began;
+  }
+
+  it.each([
+    ['when it is read', 'silent-get', { hangGet: true }],
+    ['when it is changed', 'silent-apply', { hangApply: true }],
+  ])(
+    'one of a dozen does not answer %s: the others reach each revision as fast as those beside no such target',
+    async (_when, name, fault) => {
+      const [sick, sound] = [await fleet(name), await fleet(`${name}-sound`)];
+      const [silent, ...others] = sick.mocks;
+      silent?.set(fault);
+      const lost: number[] = [];
+      for (const rev of ['1', '2', '3', '4', '5', '6']) {
+        const without = await change(sound, sound.mocks, rev);
+        const beside = await change(sick, others, rev);
+        lost.push(Math.max(0, beside - without));
+      }
+      const sum = lost.reduce((all, one) => all + one, 0);
+      expect(sum, `lost ${lost.map(Math.round).join(', ')} ms`).toBeLessThan(ONCE_MS);
+      for (const ms of lost.slice(3))
+        expect(ms, `lost ${lost.map(Math.round).join(', ')} ms`).toBeLessThan(NOTHING_MS);
+
+      if (silent) {
+        silent.heal();
+        await reaches(silent, '6');
+        await engine.settled('instances', name);
+      }
+    },
+  );
+});
