@@ -7,7 +7,6 @@ import {
   freshNamespace,
   KubernetesApiError,
   type KubernetesObject,
-  type TestCluster,
 } from '../support/control-plane/index.js';
 import { installCustomResources } from '../support/custom-resources.js';
 
@@ -327,9 +326,9 @@ describeKubernetes('our kinds on a real API server', (cluster) => {
       generation: '1',
       updatedAt: new Date().toISOString(),
     });
-    const put = async (api: TestCluster['api'], namespace: string, spec: Spec): Promise<KubernetesObject> => {
+    const put = async (namespace: string, spec: Spec): Promise<KubernetesObject> => {
       const found = await read(namespace, ledger('l', spec));
-      return api.call('PUT', pathOf(namespace, found), {
+      return cluster().api.call('PUT', pathOf(namespace, found), {
         ...found,
         spec: { ...(found['spec'] as Spec), ...spec },
       });
@@ -342,9 +341,9 @@ describeKubernetes('our kinds on a real API server', (cluster) => {
       const { spec } = (await read(namespace, ledger('l', {}))) as KubernetesObject & { spec: Spec };
       expect(spec['entries']).toEqual(entries);
 
-      await put(cluster().api, namespace, { epoch: 7, entries: [row('one')] });
-      await put(cluster().api, namespace, { epoch: 8, entries: [] });
-      const refused = put(cluster().api, namespace, { epoch: 7, entries });
+      await put(namespace, { epoch: 7, entries: [row('one')] });
+      await put(namespace, { epoch: 8, entries: [] });
+      const refused = put(namespace, { epoch: 7, entries });
       await expect(refused).rejects.toThrow(KubernetesApiError);
       await expect(refused).rejects.toMatchObject({
         status: 422,

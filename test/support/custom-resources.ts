@@ -1,5 +1,5 @@
 import { customResourceDefinition, CUSTOM_RESOURCES } from '../../src/modes/k8s/crds/index.js';
-import type { TestCluster } from './control-plane/index.js';
+import type { TestCluster } from './control-plane/cluster.js';
 
 /** Serves our kinds. Any number of test files may ask at once: what is there already stays untouched. */
 export async function installCustomResources(cluster: TestCluster): Promise<void> {

@@ -17,14 +17,20 @@
 {{- printf "%s-%s" .Release.Namespace (include "symphony.fullname" .) -}}
 {{- end -}}
 
-{{- define "symphony.selectorLabels" -}}
+{{/* Of all pods of the release. */}}
+{{- define "symphony.podLabels" -}}
 app.kubernetes.io/name: {{ include "symphony.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{/* Of the engine's own. */}}
+{{- define "symphony.selectorLabels" -}}
+{{ include "symphony.podLabels" . }}
 app.kubernetes.io/component: engine
 {{- end -}}
 
 {{- define "symphony.labels" -}}
-{{ include "symphony.selectorLabels" . }}
+{{ include "symphony.podLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: symphony
 app.kubernetes.io/managed-by: {{ .Release.Service }}
@@ -121,4 +127,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
+# The Lease of Eclipse Symphony's own controller: the engine does not start beside one that holds it.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [33405cb8.symphony]
+  verbs: [get, list]
 {{- end -}}

@@ -38,7 +38,7 @@ export type Strictness = 'strict' | 'tolerant';
 
 /** The structural schema of a model class, made from the same fields as its parser and its OpenAPI schema. */
 export function structuralSchemaOf(type: ModelClass, strictness: Strictness = 'strict'): StructuralSchema {
-  const shared = schemaOf(type, (inner) => structuralSchemaOf(inner, strictness) as Schema);
+  const shared = schemaOf(type, (inner) => structuralSchemaOf(inner, strictness));
   const properties = fieldsOf(type).map((shape): [string, StructuralSchema] => [
     shape.name,
     fieldSchema(shape, shared.properties?.[shape.name] ?? {}, strictness),

@@ -1,0 +1,90 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
+import type { PolicyRule } from './control-plane/cluster.js';
+import type { KubernetesObject } from './control-plane/index.js';
+
+const ROOT = join(import.meta.dirname, '../..');
+const SCRIPT = join(ROOT, 'scripts/helm.mjs');
+const CHART = join(ROOT, 'charts/symphony');
+
+/** Why the chart cannot be rendered here; undefined when it can. */
+export function missingHelm(): string | undefined {
+  const { status, stderr } = spawnSync(process.execPath, [SCRIPT, '--find'], { encoding: 'utf8' });
+  return status === 0 ? undefined : stderr.trim();
+}
+
+let program: string | undefined;
+
+/** Helm, which is fetched when it is not there. @throws Error with what went wrong */
+function helmProgram(): string {
+  if (program === undefined) {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [SCRIPT], { encoding: 'utf8' });
+    if (status !== 0) throw new Error(stderr);
+    program = stdout.trim();
+  }
+  return program;
+}
+
+export interface HelmResult {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs Helm. Nothing of this machine's own configuration reaches it. */
+export function helm(args: readonly string[], kubeconfig?: string): HelmResult {
+  const env: NodeJS.ProcessEnv = { PATH: process.env['PATH'], HELM_NO_PLUGINS: '1' };
+  if (kubeconfig !== undefined) env['KUBECONFIG'] = kubeconfig;
+  const { status, stdout, stderr, error } = spawnSync(helmProgram(), args, {
+    encoding: 'utf8',
+    env,
+    timeout: 120_000,
+    maxBuffer: 16 * 1024 * 1024,
+  });
+  return { code: status ?? -1, stdout, stderr: stderr || (error?.message ?? '') };
+}
+
+export interface Release {
+  name?: string;
+  namespace: string;
+  values?: object;
+}
+
+/** The arguments that name the chart and its values. */
+export function chartArguments({ name = 'symphony', namespace, values = {} }: Release): string[] {
+  return [name, CHART, `--namespace=${namespace}`, `--set-json=${setJson(values)}`];
+}
+
+/** What the chart makes of some values. @throws Error with Helm's words */
+export function renderedChart(release: Release, options: readonly string[] = []): KubernetesObject[] {
+  const { code, stdout, stderr } = helm(['template', ...chartArguments(release), ...options]);
+  if (code !== 0) throw new Error(stderr);
+  return parseAllDocuments(stdout)
+    .map((document) => {
+      // A key that comes twice is an error here, which Helm lets pass.
+      if (document.errors.length > 0) throw document.errors[0] as Error;
+      return document.toJS() as KubernetesObject | null;
+    })
+    .filter((object) => object !== null);
+}
+
+/** The rules that the chart binds to the engine's service account: in one namespace, or in the whole cluster. */
+export function boundRules(objects: readonly KubernetesObject[], namespace?: string): PolicyRule[] {
+  const kind = namespace === undefined ? 'ClusterRole' : 'Role';
+  const bound = new Set(
+    objects
+      .filter((object) => object.kind === `${kind}Binding` && object.metadata.namespace === namespace)
+      .map((object) => (object['roleRef'] as { name: string }).name),
+  );
+  return objects
+    .filter((object) => object.kind === kind && object.metadata.namespace === namespace)
+    .filter(({ metadata }) => bound.has(metadata.name))
+    .flatMap((object) => object['rules'] as PolicyRule[]);
+}
+
+function setJson(values: object): string {
+  return Object.entries(values)
+    .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
+    .join(',');
+}
