@@ -1,4 +1,3 @@
-import { UnavailableError } from '@symphony/model';
 import {
   DEFAULT_BACKOFF,
   MAX_LANE_MESSAGE,
@@ -9,7 +8,7 @@ import {
 } from '../../../../modules/queue/index.js';
 import type { Database, Sql, Statement } from '../../database/database.js';
 import { assertFence } from './fence.js';
-import { Gather } from './gather.js';
+import { GatherOrAlone } from './gather.js';
 
 /** What a run left behind, and for which claim. */
 export interface Completed {
@@ -123,10 +122,14 @@ export interface CompletionOptions {
  * afterwards, so that none is held up or spoilt by another.
  */
 export class Completion {
-  readonly #plain = new Gather((items: readonly Completed[]) =>
-    this.#finish(this.database, FINISH_FREE, items),
-  );
-  readonly #full = new Gather((items: readonly Completed[]) => this.#together(items));
+  readonly #plain = new GatherOrAlone<Completed, CompleteResult>({
+    together: (items) => this.#finish(this.database, FINISH_FREE, items),
+    alone: (item) => this.#alone(item),
+  });
+  readonly #full = new GatherOrAlone<Completed, CompleteResult>({
+    together: (items) => this.#together(items),
+    alone: (item) => this.#alone(item),
+  });
   readonly #backoff: BackoffOptions;
 
   constructor(
@@ -139,25 +142,18 @@ export class Completion {
 
   /** All of the outcome, or nothing when the lane has a newer epoch. @throws FencedError in that case */
   async complete(claim: Claim, outcome: RunOutcome): Promise<CompleteResult> {
-    const gather = this.#gatherFor(claim, outcome);
-    if (gather) {
-      try {
-        const result = await gather.add({ claim, outcome });
-        if (!result.fenced) return result;
-      } catch (error) {
-        if (error instanceof UnavailableError) throw error;
-      }
-    }
-    return this.#alone(claim, outcome);
+    const item = { claim, outcome };
+    const gather = this.#gatherFor(item);
+    return gather ? gather.add(item) : this.#alone(item);
   }
 
-  #gatherFor(claim: Claim, outcome: RunOutcome): Gather<Completed, CompleteResult> | undefined {
+  #gatherFor({ claim, outcome }: Completed): GatherOrAlone<Completed, CompleteResult> | undefined {
     if (this.options.alone || outcome.result === 'removed') return undefined;
     if (isPlain(outcome)) return this.#plain;
     return this.options.writeMany && !claim.payload ? this.#full : undefined;
   }
 
-  async #alone(claim: Claim, outcome: RunOutcome): Promise<CompleteResult> {
+  async #alone({ claim, outcome }: Completed): Promise<CompleteResult> {
     if (outcome.result !== 'removed' && isPlain(outcome))
       return this.#finishOne(this.database, claim, outcome);
     return this.database.transaction(async (tx) => {
@@ -172,8 +168,8 @@ export class Completion {
     });
   }
 
-  /** @returns `fenced` for each that could not be locked at once, whatever the reason */
-  #together(items: readonly Completed[]): Promise<CompleteResult[]> {
+  /** @returns undefined for each that could not be locked at once, whatever the reason */
+  #together(items: readonly Completed[]): Promise<(CompleteResult | undefined)[]> {
     return this.database.transaction(async (tx) => {
       const keys = items.map(({ claim: { fence, kind, namespace, name } }) => {
         return { lane: fence.laneId, of_epoch: fence.epoch, kind, namespace, name };
@@ -183,8 +179,8 @@ export class Completion {
       const ours = items.filter(({ claim }) => locked.has(fenceText(claim)));
       if (ours.length > 0) await this.options.writeMany?.(tx, ours);
       const finished = await this.#finish(tx, FINISH, ours);
-      const results = new Map(ours.map(({ claim }, i) => [fenceText(claim), finished[i] ?? FENCED]));
-      return items.map(({ claim }) => results.get(fenceText(claim)) ?? FENCED);
+      const results = new Map(ours.map(({ claim }, i) => [fenceText(claim), finished[i]]));
+      return items.map(({ claim }) => results.get(fenceText(claim)));
     });
   }
 
@@ -198,15 +194,19 @@ export class Completion {
     return result ?? FENCED;
   }
 
-  /** One statement, so all of it or nothing; each lane is decided by itself. @returns in the order of the items */
-  async #finish(sql: Sql, statement: Statement, items: readonly Completed[]): Promise<CompleteResult[]> {
+  /** One statement, so all of it or nothing; each lane is decided by itself. @returns undefined for those not found */
+  async #finish(
+    sql: Sql,
+    statement: Statement,
+    items: readonly Completed[],
+  ): Promise<(CompleteResult | undefined)[]> {
     const { minMs, firstMs, maxMs } = this.#backoff;
     const values = [JSON.stringify(items.map(finishItem)), minMs, firstMs, maxMs];
     const rows = items.length > 0 ? await sql.query<FinishedRow>(statement, values) : [];
     const finished = new Map(rows.map((row) => [`${row.id} ${row.epoch}`, row]));
     return items.map(({ claim }) => {
       const row = finished.get(fenceText(claim));
-      return row ? { fenced: false, again: row.again } : FENCED;
+      return row && { fenced: false, again: row.again };
     });
   }
 }

@@ -1,3 +1,5 @@
+import { UnavailableError } from '@symphony/model';
+
 /** A batch larger than this holds its locks for too long. */
 const MAX_BATCH = 500;
 
@@ -44,5 +46,38 @@ export class Gather<T, R> {
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }
+  }
+}
+
+export interface GatherWork<T, R> {
+  /**
+   * Does all of them in one go, waiting for no lock, so that none is held up by another.
+   * @returns in the order of the items; undefined for one that has to be done alone
+   */
+  together(items: readonly T[]): Promise<readonly (R | undefined)[]>;
+  /** Does one by itself: what is locked, or spoilt the batch by what it is. Its answer and its errors are final. */
+  alone(item: T): Promise<R>;
+}
+
+/** Gathers what can be done together, and does the rest alone. */
+export class GatherOrAlone<T, R> {
+  readonly #gather: Gather<T, { done: R | undefined }>;
+
+  constructor(private readonly work: GatherWork<T, R>) {
+    this.#gather = new Gather(async (items) => {
+      const results = await work.together(items);
+      return items.map((_, i) => ({ done: results[i] }));
+    });
+  }
+
+  async add(item: T): Promise<R> {
+    try {
+      const { done } = await this.#gather.add(item);
+      if (done !== undefined) return done;
+    } catch (error) {
+      // A store that is away is away for each of them; anything else is the fault of one.
+      if (error instanceof UnavailableError) throw error;
+    }
+    return this.work.alone(item);
   }
 }

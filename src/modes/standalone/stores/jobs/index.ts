@@ -1,5 +1,6 @@
 export type { Completed, OutcomeWriter } from './completion.js';
 export { assertFence } from './fence.js';
+export { GatherOrAlone } from './gather.js';
 export { insertFanOuts, orderLanes } from './orders.js';
 export { orderWaiting, waitingOrder } from './waiting.js';
 export { PostgresJobStore, type PostgresJobStoreOptions } from './postgres-job-store.js';

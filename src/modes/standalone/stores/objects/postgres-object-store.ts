@@ -3,13 +3,11 @@ import type { JobWaker } from '../../../../modules/queue/index.js';
 import {
   checkPrecondition,
   type ComponentReport,
-  decideWrite,
   decodeToken,
   type EffectsOf,
   encodeToken,
   type ListQuery,
   notFound,
-  referencesOf,
   type ObjectKey,
   type ObjectPage,
   ObjectStore,
@@ -20,24 +18,32 @@ import {
   MAX_REPORTED_PROPERTIES,
   type WriteEffects,
   type WriteResult,
-  type WrittenHalf,
 } from '../../../../modules/state/index.js';
 import type { Database, Sql } from '../../database/database.js';
+import { GatherOrAlone } from '../jobs/gather.js';
 import { insertFanOuts, orderLanes, removeLane } from '../jobs/orders.js';
 import { reportComponent } from './component-report.js';
 import { listStatement } from './list-query.js';
 import { type ObjectRow, toObject } from './object-row.js';
+import { type Put, putAll, putOf, type PutOutcome, textOf } from './puts.js';
 import * as sql from './statements.js';
 
 /** An object that is created and removed again under our hands this often is fought over. */
 const MAX_CREATE_TRIES = 5;
+/** In characters of JSON. A batch of large ones would need as many times the memory. */
+const LARGE_SPEC = 64 * 1024;
 const DEPLOYABLE: ReadonlySet<ObjectKind> = new Set(['Target', 'Instance']);
 
 /**
  * Objects in PostgreSQL. A write is one transaction: it locks the object's row, decides, writes, and orders what
- * follows from it; an object's row is always locked before its lane's.
+ * follows from it; an object's row is always locked before its lane's. Writes of the same moment share a transaction.
  */
 export class PostgresObjectStore extends ObjectStore {
+  readonly #puts = new GatherOrAlone<Put, PutOutcome>({
+    together: (puts) => this.#putTogether(puts),
+    alone: (put) => this.#putAlone(put),
+  });
+
   /** @param waker told after each commit that ordered something */
   constructor(
     private readonly database: Database,
@@ -63,19 +69,10 @@ export class PostgresObjectStore extends ObjectStore {
     write: ObjectWrite<K>,
     effects: EffectsOf,
   ): Promise<WriteResult<K>> {
-    return this.#writing(effects, async (tx) => {
-      for (let attempt = 1; attempt <= MAX_CREATE_TRIES; attempt++) {
-        const before = await read(tx, sql.LOCK, write);
-        const half = decideWrite(before, write);
-        if (before) {
-          const object = half.changed ? await update(tx, before, half) : before;
-          return { before, after: object, result: { object, created: false, changed: half.changed } };
-        }
-        const object = await insert(tx, write, half);
-        if (object) return { after: object, result: { object, created: true, changed: true } };
-      }
-      throw new ConflictError('The object is created and removed at the same time by others; try again.');
-    });
+    const put = putOf(write, effects);
+    const outcome = await (put.spec.length > LARGE_SPEC ? this.#putAlone(put) : this.#puts.add(put));
+    if ('refused' in outcome) throw outcome.refused;
+    return outcome.result as WriteResult<K>;
   }
 
   override async requestDeletion<K extends ObjectKind>(
@@ -127,6 +124,36 @@ export class PostgresObjectStore extends ObjectStore {
     });
     this.#wake({ orders, fanOuts: [] });
     return target;
+  }
+
+  /** Writes of different objects in one transaction; what is locked, or there twice, is left to be written alone. */
+  async #putTogether(puts: readonly Put[]): Promise<(PutOutcome | undefined)[]> {
+    const first = new Map(puts.toReversed().map((put) => [textOf(put.write), put]));
+    const batch = [...first.values()];
+    const outcomes = await this.database.transaction((tx) => putAll(tx, batch, false));
+    this.#tell(outcomes);
+    const byPut = new Map(batch.map((put, i) => [put, outcomes[i]]));
+    return puts.map((put) => byPut.get(put));
+  }
+
+  async #putAlone(put: Put): Promise<PutOutcome> {
+    const outcome = await this.database.transaction(async (tx) => {
+      for (let attempt = 1; attempt <= MAX_CREATE_TRIES; attempt++) {
+        const [outcome] = await putAll(tx, [put], true);
+        if (outcome) return outcome;
+      }
+      throw new ConflictError('The object is created and removed at the same time by others; try again.');
+    });
+    this.#tell([outcome]);
+    return outcome;
+  }
+
+  #tell(outcomes: readonly (PutOutcome | undefined)[]): void {
+    const effects = outcomes.flatMap((outcome) => (outcome && 'effects' in outcome ? [outcome.effects] : []));
+    this.#wake({
+      orders: effects.flatMap(({ orders }) => orders),
+      fanOuts: effects.flatMap(({ fanOuts }) => fanOuts),
+    });
   }
 
   /** Runs a write with what it orders in one transaction, and tells the workers once it is committed. */
@@ -181,37 +208,6 @@ async function lockExisting<K extends ObjectKind>(
   return stored;
 }
 
-async function insert<K extends ObjectKind>(
-  tx: Sql,
-  key: ObjectKey<K>,
-  half: WrittenHalf<K>,
-): Promise<StoredObject<K> | undefined> {
-  const [row] = await tx.query<ObjectRow>(sql.INSERT, [...keyValues(key), ...halfValues(key.kind, half)]);
-  return row && toObject<K>(row);
-}
-
-async function update<K extends ObjectKind>(
-  tx: Sql,
-  stored: StoredObject<K>,
-  half: WrittenHalf<K>,
-): Promise<StoredObject<K>> {
-  const [row] = await tx.query<{ generation: string; version: string }>(sql.UPDATE, [
-    stored.uid,
-    half.specChanged,
-    ...halfValues(stored.kind, half),
-  ]);
-  if (!row) throw notFound(stored);
-  const { spec, labels, annotations } = half;
-  return {
-    ...stored,
-    spec,
-    labels,
-    annotations,
-    generation: Number(row.generation),
-    version: row.version,
-  };
-}
-
 async function markDeleted<K extends ObjectKind>(tx: Sql, stored: StoredObject<K>): Promise<StoredObject<K>> {
   const [row] = await tx.query<{ generation: string; version: string; deletion_timestamp: Date }>(
     sql.MARK_DELETED,
@@ -224,16 +220,4 @@ async function markDeleted<K extends ObjectKind>(tx: Sql, stored: StoredObject<K
     version: row.version,
     deletionTimestamp: row.deletion_timestamp.toISOString(),
   };
-}
-
-function halfValues(kind: ObjectKind, half: WrittenHalf): unknown[] {
-  const references = referencesOf(kind, half.spec);
-  return [
-    JSON.stringify(half.labels),
-    JSON.stringify(half.annotations),
-    JSON.stringify(half.spec),
-    references.solution,
-    references.target,
-    references.dynamic,
-  ];
 }

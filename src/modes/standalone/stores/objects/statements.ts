@@ -15,32 +15,62 @@ export const LOCK: Statement = {
   text: `${GET.text} FOR NO KEY UPDATE OF o`,
 };
 
-/** No row comes back when somebody else has just created the object. */
-export const INSERT: Statement = {
-  name: 'object_insert',
+const lockOrInsert = (name: string, lock: string): Statement => ({
+  name,
   text: `
-  WITH o AS (
+  WITH i AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset($1::jsonb) AS i (
+      kind text, namespace text, name text, fresh boolean, labels jsonb, annotations jsonb, spec jsonb,
+      solution text, target text, dynamic boolean)
+  ), old AS MATERIALIZED (
+    SELECT o.* FROM i CROSS JOIN LATERAL (
+      SELECT * FROM objects o WHERE o.kind = i.kind AND o.namespace = i.namespace AND o.name = i.name ${lock}) AS o
+  ), new AS (
     INSERT INTO objects (kind, namespace, name, labels, annotations, spec, solution_ref, target_ref, target_dynamic)
-    VALUES ($1, $2, $3, $4::jsonb, $5::jsonb, $6::jsonb, $7, $8, $9)
+    SELECT i.kind, i.namespace, i.name, i.labels, i.annotations, i.spec, i.solution, i.target, i.dynamic
+      FROM i
+     WHERE i.fresh AND NOT EXISTS (
+       SELECT FROM old WHERE old.kind = i.kind AND old.namespace = i.namespace AND old.name = i.name)
+     ORDER BY i.kind COLLATE "C", i.namespace COLLATE "C", i.name COLLATE "C"
     ON CONFLICT ON CONSTRAINT objects_key DO NOTHING
     RETURNING *
   ), s AS (
-    INSERT INTO object_status (uid) SELECT uid FROM o RETURNING *
+    INSERT INTO object_status (uid) SELECT uid FROM new RETURNING *
   )
-  SELECT ${OBJECT_COLUMNS} FROM o JOIN s USING (uid)`,
-};
+  SELECT ${OBJECT_COLUMNS}, true AS made FROM new o JOIN s USING (uid)
+  UNION ALL
+  SELECT ${OBJECT_COLUMNS}, false
+    FROM old o LEFT JOIN LATERAL (SELECT * FROM object_status WHERE uid = o.uid LIMIT 1) AS s ON true`,
+});
 
-/** $2: whether the spec changed. */
-export const UPDATE: Statement = {
-  name: 'object_update',
+/**
+ * Locks objects, and makes those that are not there and may be made. No row comes back for one that somebody else has just
+ * created. The status is looked up by a sub-select, so that it goes by the index whatever the planner believes.
+ */
+export const LOCK_OR_INSERT = lockOrInsert('object_lock_or_insert', 'FOR NO KEY UPDATE');
+
+/** The same, and no row for one that somebody else has locked. */
+export const LOCK_OR_INSERT_FREE = lockOrInsert(
+  'object_lock_or_insert_free',
+  'FOR NO KEY UPDATE SKIP LOCKED',
+);
+
+/** Of objects that are locked: the upsert always updates, and goes by the index (stores/jobs/claims.ts). */
+export const REPLACE: Statement = {
+  name: 'object_replace',
   text: `
-  UPDATE objects
-     SET generation = generation + CASE WHEN $2::boolean THEN 1 ELSE 0 END,
-         version = nextval('object_version_seq'),
-         labels = $3::jsonb, annotations = $4::jsonb, spec = $5::jsonb,
-         solution_ref = $6, target_ref = $7, target_dynamic = $8
-   WHERE uid = $1
-  RETURNING generation, version`,
+  INSERT INTO objects AS o (uid, kind, namespace, name, generation, version, labels, annotations, spec, solution_ref,
+                            target_ref, target_dynamic)
+  SELECT i.uid, i.kind, i.namespace, i.name, i.generation, nextval('object_version_seq'), i.labels, i.annotations, i.spec,
+         i.solution, i.target, i.dynamic
+    FROM jsonb_to_recordset($1::jsonb) AS i (
+      uid uuid, kind text, namespace text, name text, generation bigint, labels jsonb, annotations jsonb, spec jsonb,
+      solution text, target text, dynamic boolean)
+  ON CONFLICT ON CONSTRAINT objects_pk DO UPDATE
+     SET generation = excluded.generation, version = excluded.version, labels = excluded.labels,
+         annotations = excluded.annotations, spec = excluded.spec, solution_ref = excluded.solution_ref,
+         target_ref = excluded.target_ref, target_dynamic = excluded.target_dynamic
+  RETURNING o.uid, o.version`,
 };
 
 export const MARK_DELETED: Statement = {

@@ -8,7 +8,16 @@ import {
 import type { Fence, JobWaker, LaneOrder } from '../../../../modules/queue/index.js';
 import { Ledger, TargetGoneError, type LedgerOutcome } from '../../../../modules/reconcile/index.js';
 import type { Database, Sql } from '../../database/database.js';
-import { assertFence, orderLanes } from '../jobs/index.js';
+import { assertFence, GatherOrAlone, orderLanes } from '../jobs/index.js';
+import {
+  beginTogether,
+  INSERT_INTENTS,
+  KEEP_APPLIED,
+  settleTogether,
+  type Applications,
+  type Intents,
+  type Keyed,
+} from './ledger-batches.js';
 
 /** The columns of a ledger row as JSON in the shape of `LedgerEntry`; shared with the snapshot's one statement. */
 export const LEDGER_ENTRY_JSON = `jsonb_build_object(
@@ -35,19 +44,9 @@ const OWNERS_ON = {
          ORDER BY owner_namespace, owner_name LIMIT $2`,
 };
 
-// An entry that was applied keeps what was applied and its digest until the outcome is known: an update that dies on the
-// way may have happened or not, and the next run must not take the new declaration for the applied one.
 const BEGIN = {
   name: 'ledger_begin',
-  text: `
-  INSERT INTO ledger (owner_uid, entry_key, target_uid, component, role, provider, binding_hash, owner_kind, owner_namespace,
-                      owner_name, target_name, scope, binding, applied, digest, state, generation)
-  SELECT e->'owner'->>'uid', e->>'entryKey', e->>'targetUid', e->>'component', e->>'role', e->>'provider', e->>'bindingHash',
-         e->'owner'->>'kind', e->'owner'->>'namespace', e->'owner'->>'name', e->>'targetName', e->>'scope',
-         e->'binding', e->'applied', e->>'digest', e->>'state', e->>'generation'
-  FROM jsonb_array_elements($1::jsonb) AS e
-  ON CONFLICT ON CONSTRAINT ledger_pk DO UPDATE
-    SET state = excluded.state, generation = excluded.generation, updated_at = now(), pending = NULL, report = NULL`,
+  text: `${INSERT_INTENTS} FROM jsonb_array_elements($1::jsonb) AS e ${KEEP_APPLIED}`,
 };
 
 const APPLIED = {
@@ -92,8 +91,20 @@ const LEFT_TARGETS = {
          FROM objects WHERE kind = 'Target' AND uid = ANY ($1::uuid[]) ORDER BY uid FOR SHARE`,
 };
 
-/** The ledger in PostgreSQL. One transaction per write, which holds the lane's fence until it commits. */
+/**
+ * The ledger in PostgreSQL. Each write holds the lane's fence until it commits. What steps begin and settle in the same
+ * moment is written together; what that could not do at once is written by a transaction of its own.
+ */
 export class PostgresLedger extends Ledger {
+  readonly #begins = new GatherOrAlone<Intents, true>({
+    together: (items) => beginTogether(this.database, items),
+    alone: (item) => this.#begin(item),
+  });
+  readonly #settles = new GatherOrAlone<Applications, true>({
+    together: (items) => settleTogether(this.database, items),
+    alone: ({ fence, ownerUid, applied }) => this.#settle(fence, ownerUid, applied),
+  });
+
   constructor(
     private readonly database: Database,
     private readonly waker: Pick<JobWaker, 'wake'>,
@@ -116,44 +127,44 @@ export class PostgresLedger extends Ledger {
   }
 
   async begin(fence: Fence, entries: readonly LedgerEntry[]): Promise<void> {
-    const rows = JSON.stringify(entries.map((entry) => ({ ...entry, entryKey: keyHash(entry) })));
     const targets = storedTargets(entries.filter((entry) => entry.state === 'intent'));
+    const keyed = entries.map((entry) => ({ ...entry, entryKey: keyHash(entry) }));
+    await this.#begins.add({ fence, targets, entries: keyed });
+  }
+
+  async settle(fence: Fence, ownerUid: string, outcomes: readonly LedgerOutcome[]): Promise<void> {
+    const keyed = outcomes.map((outcome) => ({ ...outcome, entryKey: keyHash(outcome.key) }));
+    const applied = keyed.filter((outcome) => outcome.kind === 'applied');
+    if (applied.length < keyed.length) await this.#settle(fence, ownerUid, keyed);
+    else if (applied.length > 0) await this.#settles.add({ fence, ownerUid, applied });
+  }
+
+  async #begin({ fence, targets, entries }: Intents): Promise<true> {
     await this.database.transaction(async (tx) => {
       const kept = targets.length > 0 ? await tx.query(KEEP_TARGETS, [targets]) : [];
       if (kept.length < targets.length) throw new TargetGoneError();
       await assertFence(tx, fence);
-      await tx.query(BEGIN, [rows]);
+      await tx.query(BEGIN, [JSON.stringify(entries)]);
     });
+    return true;
   }
 
-  async settle(fence: Fence, ownerUid: string, outcomes: readonly LedgerOutcome[]): Promise<void> {
-    const applied = outcomes.filter((outcome) => outcome.kind === 'applied');
-    const removed = outcomes.filter((outcome) => outcome.kind === 'removed');
-    const pending = outcomes.filter((outcome) => outcome.kind === 'pending');
-    if (outcomes.length === 0) return;
+  /** What is removed may free a target, which is another lock and an order. */
+  async #settle(fence: Fence, ownerUid: string, outcomes: readonly Keyed<LedgerOutcome>[]): Promise<true> {
+    const of = (kind: LedgerOutcome['kind']) => outcomes.filter((outcome) => outcome.kind === kind);
+    const [applied, pending, removed] = [of('applied'), of('pending'), of('removed')];
     const left = storedTargets(removed.map(({ key }) => key)).filter((uid) => uid !== ownerUid);
     const freed = await this.database.transaction(async (tx) => {
       const deleting = await deletingAmong(tx, left);
       await assertFence(tx, fence);
-      if (applied.length > 0)
-        await tx.query(APPLIED, [
-          ownerUid,
-          JSON.stringify(applied.map((outcome) => ({ ...outcome, entryKey: keyHash(outcome.key) }))),
-        ]);
-      if (pending.length > 0)
-        await tx.query(PENDING, [
-          ownerUid,
-          JSON.stringify(pending.map((outcome) => ({ ...outcome, entryKey: keyHash(outcome.key) }))),
-        ]);
-      if (removed.length > 0)
-        await tx.query(REMOVED, [
-          ownerUid,
-          JSON.stringify(removed.map(({ key }) => ({ entryKey: keyHash(key) }))),
-        ]);
+      if (applied.length > 0) await tx.query(APPLIED, [ownerUid, JSON.stringify(applied)]);
+      if (pending.length > 0) await tx.query(PENDING, [ownerUid, JSON.stringify(pending)]);
+      if (removed.length > 0) await tx.query(REMOVED, [ownerUid, JSON.stringify(removed)]);
       await orderLanes(tx, deleting);
       return deleting;
     });
     if (freed.length > 0) this.waker.wake({ lanes: freed, fanOuts: false });
+    return true;
   }
 }
 
