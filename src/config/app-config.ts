@@ -181,6 +181,34 @@ class HttpConfig {
   tlsKey?: string;
 }
 
+class KubernetesConfig {
+  /** Absolute; undefined: KUBECONFIG, else the service account of the pod, else ~/.kube/config. */
+  @IsOptional()
+  @IsString(text('the path of a file'))
+  kubeconfig?: string;
+
+  @IsOptional()
+  @IsString(text('the name of a context'))
+  @MinLength(1, text('the name of a context'))
+  context?: string;
+
+  /** Empty: all. */
+  @IsArray(text('a list of namespaces'))
+  @ArrayMaxSize(1000, text('a list of at most 1000 namespaces'))
+  @Matches(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, { each: true, message: 'must be a list of namespaces' })
+  namespaces: string[] = [];
+
+  /** Of the Lease and of the engine's own Secret; undefined: that of the pod or of the context, else `default`. */
+  @IsOptional()
+  @Matches(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, text('a namespace'))
+  leaseNamespace?: string;
+
+  @IsInt(whole(1, 600))
+  @Min(1, whole(1, 600))
+  @Max(600, whole(1, 600))
+  leaseSeconds = 15;
+}
+
 class MetricsConfig {
   @IsBoolean(text('true or false'))
   public = false;
@@ -230,4 +258,5 @@ export class AppConfig {
   @ValidateNested() configs = new ConfigsConfig();
   @ValidateNested() http = new HttpConfig();
   @ValidateNested() metrics = new MetricsConfig();
+  @ValidateNested() kubernetes = new KubernetesConfig();
 }

@@ -251,6 +251,36 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: false,
     description: 'Whether `/metrics` answers without a token.',
   }),
+  named('kubernetes.kubeconfig', {
+    type: 'path',
+    placeholder: 'file',
+    description:
+      'Only with `--mode=k8s`: the kubeconfig to use. Default: `KUBECONFIG`, else the service account of the pod, else `~/.kube/config`.',
+  }),
+  named('kubernetes.context', {
+    type: 'text',
+    placeholder: 'name',
+    description: 'Only with `--mode=k8s`: a context of the kubeconfig. Default: its current one.',
+  }),
+  named('kubernetes.namespaces', {
+    type: 'list',
+    placeholder: 'name,…',
+    default: [],
+    description: 'Only with `--mode=k8s`: the namespaces to serve. Default: all, which needs a ClusterRole.',
+  }),
+  named('kubernetes.leaseNamespace', {
+    type: 'text',
+    placeholder: 'name',
+    description:
+      "Only with `--mode=k8s`: where the Lease of the leader and the engine's Secret are. Default: the namespace of the pod or context.",
+  }),
+  named('kubernetes.leaseSeconds', {
+    type: 'integer',
+    placeholder: 'number',
+    default: 15,
+    description:
+      'Only with `--mode=k8s`: how long a leader that is silent keeps its Lease; it steps down by itself after two thirds of it.',
+  }),
 ];
 
 /** The key of that path, if there is one. */
