@@ -155,6 +155,16 @@ export class Reflector<T extends KubeObject, I extends string = never> {
     return this.#cache.size;
   }
 
+  /** Takes over the answer of a write: this process then sees it before the watch tells of it. Older states change nothing. */
+  seen(object: T): void {
+    this.#tell(this.#cache.put(this.#keep(object)));
+  }
+
+  /** Takes over that an object has gone, from whoever removed it. */
+  gone(object: T): void {
+    this.#tell(this.#cache.remove(object));
+  }
+
   /**
    * Calls the handler for every change from now on, and at once for every object that is there. Handlers are synchronous and
    * short: they note what to look at. Returns what ends it.
