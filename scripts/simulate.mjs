@@ -4,6 +4,7 @@
  *   node scripts/simulate.mjs --seeds 10000 [--from 1] [--jobs 2] [--stop-at-first]
  *   node scripts/simulate.mjs --seed 42 --trace
  *   node scripts/simulate.mjs --bug lost-fence --seeds 100 --stop-at-first
+ *   node scripts/simulate.mjs --lanes memory --seeds 1000        # the lanes of Kubernetes mode
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +17,7 @@ const { values: options } = parseArgs({
     seed: { type: 'string' },
     jobs: { type: 'string', default: '1' },
     bug: { type: 'string', default: '' },
+    lanes: { type: 'string', default: 'table' },
     trace: { type: 'boolean', default: false },
     'stop-at-first': { type: 'boolean', default: false },
   },
@@ -25,6 +27,11 @@ const seeds = options.seed === undefined ? Number(options.seeds) : 1;
 const jobs = Math.max(1, Math.min(seeds, Number(options.jobs)));
 if (![from, seeds, jobs].every(Number.isInteger)) {
   console.error('--seeds, --from, --seed and --jobs take whole numbers.');
+  process.exit(2);
+}
+
+if (!['table', 'memory'].includes(options.lanes)) {
+  console.error('--lanes is table or memory.');
   process.exit(2);
 }
 
@@ -50,7 +57,8 @@ function take(result) {
       console.log(`  at ${(at / 1000).toFixed(3)} s ${rule}: ${what}`);
     }
     const bug = options.bug === '' ? '' : ` --bug ${options.bug}`;
-    console.log(`  replay: node scripts/simulate.mjs --seed ${result.seed} --trace${bug}`);
+    const lanes = options.lanes === 'table' ? '' : ` --lanes ${options.lanes}`;
+    console.log(`  replay: node scripts/simulate.mjs --seed ${result.seed} --trace${bug}${lanes}`);
   }
   if (performance.now() - shownAt > 10_000) {
     shownAt = performance.now();
@@ -63,7 +71,13 @@ const children = [];
 const ends = Array.from({ length: jobs }, (_, job) => {
   const first = from + Math.floor((seeds * job) / jobs);
   const next = from + Math.floor((seeds * (job + 1)) / jobs);
-  const args = [String(first), String(next - first), options.bug, options.trace ? 'trace' : ''];
+  const args = [
+    String(first),
+    String(next - first),
+    options.bug,
+    options.trace ? 'trace' : '',
+    options.lanes,
+  ];
   const child = fork(cli, args, { execArgv: ['--import', hooks] });
   children.push(child);
   child.on('message', (message) => {

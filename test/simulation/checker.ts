@@ -56,10 +56,11 @@ export class Checker {
   }
 
   runStarted(owner: Owner, claim: Claim, control: RunControl): () => void {
-    const { laneId, epoch } = claim.fence;
+    const { epoch } = claim.fence;
+    const key = `${claim.kind}/${claim.namespace}/${claim.name}`;
     this.counts.runs++;
-    const others = this.#running.get(laneId) ?? new Set();
-    this.#running.set(laneId, others);
+    const others = this.#running.get(key) ?? new Set();
+    this.#running.set(key, others);
     for (const other of others) {
       const atWork = other.owner.alive && !other.owner.paused && !other.control.stop.aborted;
       if (atWork) this.violate('overlap', `${claim.name}: epochs ${other.epoch} and ${epoch}`);
@@ -84,7 +85,7 @@ export class Checker {
     const key = itemKey({ ...change, component: component.name });
     this.counts.landings++;
     this.trace(`  ${action} ${key} rev ${String(component.properties?.rev)} by epoch ${run.epoch}`);
-    if (!this.tables.lanes.holds(run)) {
+    if (!this.tables.lanes.mayAct(run)) {
       this.violate('stale-action', `${action} ${key} for ${owner.name} by epoch ${run.epoch}`);
     }
     if (action === 'delete') this.#checkDelete(run, change, key);

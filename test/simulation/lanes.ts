@@ -1,5 +1,5 @@
 import { matchTargets } from '@symphony/planning';
-import type { InstanceSpec, LedgerEntry, StoredObject } from '@symphony/model';
+import type { InstanceSpec, LedgerEntry, ObjectKind, StoredObject } from '@symphony/model';
 import {
   CAUSES,
   FencedError,
@@ -13,19 +13,20 @@ import {
   type LaneOrder,
   type RunOutcome,
 } from '../../src/modules/queue/index.js';
+import type { LaneKeeper } from './lane-keeper.js';
 import type { Random } from './random.js';
 
 /** What the queue reads of the other tables. */
-interface OtherTables {
+export interface OtherTables {
   /** The server's clock, in milliseconds. */
   readonly now: number;
   object(key: { kind: 'Instance' | 'Target'; namespace: string; name: string }): StoredObject | undefined;
-  list(kind: 'Instance'): StoredObject<'Instance'>[];
+  list<K extends ObjectKind>(kind: K): StoredObject<K>[];
   ledgerOf(ownerUid: string): LedgerEntry[];
 }
 
 /** A lane as the table holds it; times are the store's clock in milliseconds. */
-export interface Lane {
+interface Lane {
   id: string;
   kind: 'Instance' | 'Target';
   namespace: string;
@@ -50,11 +51,11 @@ const RETRY = CAUSES.indexOf('retry');
 const BACKOFF = { minMs: 1_000, firstMs: 2_000, maxMs: 60_000 };
 
 /** The queue's tables, with the meaning of the SQL of standalone mode. Every method is one transaction. */
-export class Lanes {
-  readonly lanes = new Map<string, Lane>();
+export class Lanes implements LaneKeeper {
+  readonly #lanes = new Map<string, Lane>();
   /** Lease ends by worker. */
-  readonly workers = new Map<string, number>();
-  readonly fanOuts: (FanOut & { sets: Record<string, string>[] })[] = [];
+  readonly #workers = new Map<string, number>();
+  readonly #fanOuts: (FanOut & { properties: Record<string, string>[] })[] = [];
   #seq = 0;
   #turn = 0;
 
@@ -63,19 +64,19 @@ export class Lanes {
     private readonly random: Random,
   ) {}
 
-  ofObject({ kind, namespace, name }: { kind: string; namespace: string; name: string }): Lane | undefined {
-    return this.lanes.get(`${kind}/${namespace}/${name}`);
+  #ofObject({ kind, namespace, name }: { kind: string; namespace: string; name: string }): Lane | undefined {
+    return this.#lanes.get(`${kind}/${namespace}/${name}`);
   }
 
-  byId(id: string): Lane | undefined {
-    for (const lane of this.lanes.values()) if (lane.id === id) return lane;
+  #byId(id: string): Lane | undefined {
+    for (const lane of this.#lanes.values()) if (lane.id === id) return lane;
     return undefined;
   }
 
   /** @param unlocked the objects were read without a lock: what is gone meanwhile gets no lane */
   order(orders: readonly LaneOrder[], unlocked: boolean): void {
     for (const order of orders) {
-      if (!unlocked || this.tables.object(order) || this.ofObject(order)) this.#fold(order);
+      if (!unlocked || this.tables.object(order) || this.#ofObject(order)) this.#fold(order);
     }
   }
 
@@ -84,9 +85,9 @@ export class Lanes {
     const seq = ++this.#seq;
     const cause = CAUSES.indexOf(order.cause);
     const dueAt = now + (order.delayMs ?? 0);
-    const lane = this.ofObject(order);
+    const lane = this.#ofObject(order);
     if (!lane) {
-      this.lanes.set(`${order.kind}/${order.namespace}/${order.name}`, {
+      this.#lanes.set(`${order.kind}/${order.namespace}/${order.name}`, {
         id: String(seq),
         kind: order.kind,
         namespace: order.namespace,
@@ -117,16 +118,16 @@ export class Lanes {
   }
 
   register(worker: string, leaseMs: number): void {
-    this.workers.set(worker, this.tables.now + leaseMs);
+    this.#workers.set(worker, this.tables.now + leaseMs);
   }
 
   claim({ worker, limit, periodic }: ClaimRequest): Claim[] {
     const { now } = this.tables;
-    if ((this.workers.get(worker) ?? 0) <= now) return [];
+    if ((this.#workers.get(worker) ?? 0) <= now) return [];
     // Every fourth claim begins with a cause of chance, so that fairness is not what the rest relies on.
     const first = this.#turn++ % 4 === 3 ? this.random.integer(0, PERIODIC) : 0;
     const rank = (lane: Lane): number => (lane.cause === first ? -1 : lane.cause);
-    return [...this.lanes.values()]
+    return [...this.#lanes.values()]
       .filter((lane) => lane.worker === undefined && lane.dueAt !== undefined && lane.dueAt <= now)
       .filter((lane) => periodic || lane.cause !== PERIODIC)
       .toSorted((a, b) => rank(a) - rank(b) || (a.dueAt ?? 0) - (b.dueAt ?? 0))
@@ -156,8 +157,8 @@ export class Lanes {
   }
 
   heartbeat(worker: string, leaseMs: number): Heartbeat {
-    if ((this.workers.get(worker) ?? 0) <= this.tables.now) throw new LeaseLostError();
-    this.workers.set(worker, this.tables.now + leaseMs);
+    if ((this.#workers.get(worker) ?? 0) <= this.tables.now) throw new LeaseLostError();
+    this.#workers.set(worker, this.tables.now + leaseMs);
     const held = this.#heldBy(worker);
     const superseded = held.filter((lane) => lane.orderSeq > lane.claimedSeq);
     return { held: held.map(fenceOf), superseded: superseded.map(fenceOf) };
@@ -165,14 +166,18 @@ export class Lanes {
 
   release(worker: string, fences: readonly Fence[]): void {
     for (const { laneId, epoch } of fences) {
-      const lane = this.byId(laneId);
+      const lane = this.#byId(laneId);
       if (lane?.worker === worker && lane.epoch === epoch) this.#free(lane);
     }
   }
 
   holds({ laneId, epoch }: Fence): boolean {
-    const lane = this.byId(laneId);
+    const lane = this.#byId(laneId);
     return lane !== undefined && lane.epoch === epoch && lane.worker !== undefined;
+  }
+
+  mayAct(fence: Fence): boolean {
+    return this.holds(fence);
   }
 
   assertFence(fence: Fence): void {
@@ -180,12 +185,12 @@ export class Lanes {
   }
 
   takeOver(graceMs: number): number {
-    const dead = [...this.workers].filter(([, until]) => until < this.tables.now - graceMs);
+    const dead = [...this.#workers].filter(([, until]) => until < this.tables.now - graceMs);
     return dead.reduce((sum, [worker]) => sum + this.retire(worker), 0);
   }
 
   retire(worker: string): number {
-    if (!this.workers.delete(worker)) return 0;
+    if (!this.#workers.delete(worker)) return 0;
     const held = this.#heldBy(worker);
     for (const lane of held) this.#free(lane);
     return held.length;
@@ -193,11 +198,11 @@ export class Lanes {
 
   /** @param write stores what the outcome leaves behind; the fence holds when it is called */
   complete(claim: Claim, outcome: RunOutcome, write: () => void): CompleteResult {
-    const lane = this.byId(claim.fence.laneId);
+    const lane = this.#byId(claim.fence.laneId);
     if (!lane || !this.holds(claim.fence)) return { fenced: true, again: false };
     write();
     if (outcome.result === 'removed' && !this.tables.object(claim)) {
-      this.lanes.delete(`${lane.kind}/${lane.namespace}/${lane.name}`);
+      this.#lanes.delete(`${lane.kind}/${lane.namespace}/${lane.name}`);
       return { fenced: false, again: false };
     }
     return { fenced: false, again: this.#finish(lane, outcome) };
@@ -238,7 +243,7 @@ export class Lanes {
   }
 
   nextDueMs(capMs: number, periodic: boolean): number {
-    const due = [...this.lanes.values()]
+    const due = [...this.#lanes.values()]
       .filter((lane) => lane.worker === undefined && (periodic || lane.cause !== PERIODIC))
       .map((lane) => (lane.dueAt ?? Infinity) - this.tables.now);
     return Math.max(0, Math.min(capMs, ...due));
@@ -246,20 +251,16 @@ export class Lanes {
 
   insertFanOuts(fanOuts: readonly FanOut[]): void {
     for (const fanOut of fanOuts) {
-      const sets = [fanOut.propertiesBefore, fanOut.propertiesAfter].filter((set) => set !== undefined);
-      this.fanOuts.push({ ...fanOut, sets });
+      const sets = [fanOut.propertiesBefore, fanOut.propertiesAfter];
+      this.#fanOuts.push({ ...fanOut, properties: sets.filter((set) => set !== undefined) });
     }
   }
 
   expandFanOuts(): boolean {
-    const fanOut = this.fanOuts.shift();
+    const fanOut = this.#fanOuts.shift();
     if (!fanOut) return false;
-    const orders = this.tables.list('Instance').flatMap(({ namespace, name, uid, generation, spec }) => {
-      const depends =
-        fanOut.kind === 'Solution'
-          ? spec.solution === fanOut.name
-          : selects(spec, fanOut) ||
-            this.tables.ledgerOf(uid).some((entry) => entry.targetUid === fanOut.uid);
+    const orders = this.tables.list('Instance').flatMap((instance) => {
+      const { namespace, name, generation } = instance;
       const order: LaneOrder = {
         kind: 'Instance',
         namespace,
@@ -268,14 +269,22 @@ export class Lanes {
         action: 'update',
         cause: 'dependent',
       };
-      return depends ? [order] : [];
+      return dependsOn(this.tables, instance, fanOut) ? [order] : [];
     });
     this.order(orders, true);
     return true;
   }
 
+  overview(): ReturnType<LaneKeeper['overview']> {
+    const lanes = [...this.#lanes.values()].map((lane) => ({
+      ...lane,
+      done: lane.doneSeq === lane.orderSeq,
+    }));
+    return Promise.resolve({ lanes, fanOuts: this.#fanOuts.length });
+  }
+
   #heldBy(worker: string): Lane[] {
-    return [...this.lanes.values()].filter((lane) => lane.worker === worker);
+    return [...this.#lanes.values()].filter((lane) => lane.worker === worker);
   }
 
   #free(lane: Lane): void {
@@ -285,11 +294,24 @@ export class Lanes {
   }
 }
 
-function selects({ target }: InstanceSpec, fanOut: Lanes['fanOuts'][number]): boolean {
-  if (target?.name === fanOut.name) return true;
-  return fanOut.sets.some(
+/** Whether an instance is concerned by what was written to a solution or target. */
+export function dependsOn(
+  tables: OtherTables,
+  { uid, spec }: StoredObject<'Instance'>,
+  fanOut: Pick<FanOut, 'kind' | 'name' | 'uid'> & { properties: readonly Record<string, string>[] },
+): boolean {
+  if (fanOut.kind === 'Solution') return spec.solution === fanOut.name;
+  return selects(spec, fanOut) || tables.ledgerOf(uid).some((entry) => entry.targetUid === fanOut.uid);
+}
+
+function selects(
+  { target }: InstanceSpec,
+  { name, properties: sets }: { name: string; properties: readonly Record<string, string>[] },
+): boolean {
+  if (target?.name === name) return true;
+  return sets.some(
     (properties) =>
-      matchTargets(target, [{ name: fanOut.name, spec: { properties }, deleting: false }]).matched.length > 0,
+      matchTargets(target, [{ name, spec: { properties }, deleting: false }]).matched.length > 0,
   );
 }
 

@@ -1,4 +1,5 @@
 import { UnavailableError } from '@symphony/model';
+import type { Soon } from './lane-keeper.js';
 import type { Random } from './random.js';
 import type { Happening, Owner, VirtualTime } from './virtual-time.js';
 
@@ -26,7 +27,7 @@ export const NO_WAKE_FAULTS: WakeFaults = { lost: 0, repeated: 0, late: 0 };
 /** Told of each moment at which the fate of a process matters; may kill it or let it stand still. */
 export type Disturb = (owner: Owner, when: string) => void;
 
-type Answer<T> = { value: T } | { error: unknown };
+type Answer<T> = { value: Soon<T> } | { error: unknown };
 
 /** The connections between engine processes and the database. */
 export class Network {
@@ -40,7 +41,7 @@ export class Network {
   ) {}
 
   /** One call to the database: a way there, one transaction, a way back; each of them can fail. */
-  call<T>(owner: Owner, what: string, transaction: () => T): Promise<T> {
+  call<T>(owner: Owner, what: string, transaction: () => Soon<T>): Promise<T> {
     const { random, store: faults } = this;
     return new Promise<T>((resolve, reject) => {
       // What a dead process still does in this instant goes nowhere.
@@ -86,9 +87,12 @@ export class Network {
   }
 }
 
-function attempt<T>(transaction: () => T): Answer<T> {
+function attempt<T>(transaction: () => Soon<T>): Answer<T> {
   try {
-    return { value: transaction() };
+    const value = transaction();
+    // Whoever waits for the answer may never get it.
+    if (value instanceof Promise) value.catch(() => undefined);
+    return { value };
   } catch (error) {
     return { error };
   }

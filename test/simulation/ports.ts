@@ -25,6 +25,7 @@ import {
 } from '../../src/modules/solution/index.js';
 import { currentLogContext } from '../../src/modules/logging/index.js';
 import type { Checker } from './checker.js';
+import type { Soon } from './lane-keeper.js';
 import type { Network } from './network.js';
 import type { Tables } from './tables.js';
 import type { Owner } from './virtual-time.js';
@@ -62,6 +63,11 @@ abstract class NotSimulated extends JobStore {
   }
 }
 
+/** Goes on at once with what is there at once. */
+function soon<T, R>(value: Soon<T>, change: (value: T) => R): Soon<R> {
+  return value instanceof Promise ? value.then((it) => change(it)) : change(value);
+}
+
 export class SimulatedJobStore extends NotSimulated {
   readonly #listeners = new Set<(hint: WakeHint) => void>();
 
@@ -69,7 +75,7 @@ export class SimulatedJobStore extends NotSimulated {
     super();
   }
 
-  #call<T>(what: string, transaction: () => T): Promise<T> {
+  #call<T>(what: string, transaction: () => Soon<T>): Promise<T> {
     return this.context.network.call(this.context.owner, what, transaction);
   }
 
@@ -88,10 +94,11 @@ export class SimulatedJobStore extends NotSimulated {
 
   override claim(request: ClaimRequest): Promise<Claim[]> {
     return this.#call('claim', () => {
-      const claims = this.#lanes.claim(request);
-      for (const { name, kind, fence, cause, action } of claims)
-        this.context.trace(`claims ${kind} ${name} epoch ${fence.epoch} (${action}, ${cause})`);
-      return claims;
+      return soon(this.#lanes.claim(request), (claims) => {
+        for (const { name, kind, fence, cause, action } of claims)
+          this.context.trace(`claims ${kind} ${name} epoch ${fence.epoch} (${action}, ${cause})`);
+        return claims;
+      });
     });
   }
 
@@ -107,22 +114,25 @@ export class SimulatedJobStore extends NotSimulated {
     const { tables, checker, trace } = this.context;
     return this.#call('complete', () => {
       const held = tables.lanes.holds(claim.fence);
-      const result = tables.lanes.complete(claim, outcome, () => {
+      const completion = tables.lanes.complete(claim, outcome, () => {
         checker.written('complete', claim.fence, held);
         tables.writeOutcome(claim, outcome);
       });
-      const code = result.fenced ? 'is refused' : `${outcome.result} (${outcome.reason.code})`;
-      trace(`ends ${claim.kind} ${claim.name} epoch ${claim.fence.epoch}: ${code}`);
-      return result;
+      return soon(completion, (result) => {
+        const code = result.fenced ? 'is refused' : `${outcome.result} (${outcome.reason.code})`;
+        trace(`ends ${claim.kind} ${claim.name} epoch ${claim.fence.epoch}: ${code}`);
+        return result;
+      });
     });
   }
 
   override takeOver(graceMs: number): Promise<number> {
     return this.#call('takeOver', () => {
-      const lanes = this.#lanes.takeOver(graceMs);
-      this.context.checker.counts.takeovers += lanes;
-      if (lanes > 0) this.context.trace(`takes ${lanes} lanes over`);
-      return lanes;
+      return soon(this.#lanes.takeOver(graceMs), (lanes) => {
+        this.context.checker.counts.takeovers += lanes;
+        if (lanes > 0) this.context.trace(`takes ${lanes} lanes over`);
+        return lanes;
+      });
     });
   }
 

@@ -2,6 +2,7 @@ import type { WakeHint } from '../../src/modules/queue/index.js';
 import type { WriteEffects } from '../../src/modules/state/index.js';
 import { Checker, type Violation } from './checker.js';
 import { EngineProcess } from './engine-process.js';
+import { MemoryKeeper } from './memory-keeper.js';
 import { Network, NO_STORE_FAULTS, NO_WAKE_FAULTS } from './network.js';
 import { differences } from './oracle.js';
 import type { PlantedBug } from './planted-bugs.js';
@@ -11,9 +12,14 @@ import { Tables } from './tables.js';
 import { VirtualTime, type Owner } from './virtual-time.js';
 import { WELL, World, type Mood } from './world.js';
 
+export const LANES_KINDS = ['table', 'memory'] as const;
+export type LanesKind = (typeof LANES_KINDS)[number];
+
 export interface SimulationOptions {
   seed: number;
   bug?: PlantedBug;
+  /** What keeps the lanes: the model of the database's tables, or the product's lanes in memory. Default: table. */
+  lanes?: LanesKind;
   /** Gets what happens, line by line. */
   trace?: (line: string) => void;
 }
@@ -25,7 +31,13 @@ export interface SimulationResult {
   happenings: number;
   /** Equal for equal executions. */
   fingerprint: number;
-  counts: Checker['counts'] & { crashes: number; pauses: number; writes: number; changes: number };
+  counts: Checker['counts'] & {
+    crashes: number;
+    pauses: number;
+    leaders: number;
+    writes: number;
+    changes: number;
+  };
 }
 
 /** After the faults are healed everything has to be as declared within this time. */
@@ -34,6 +46,8 @@ const CONVERGES_MS = 20 * 60_000;
 const STAYS_MS = 90_000;
 /** Clocks of a database server are not moved further than what the leases leave as a margin. */
 const MAX_CLOCK_JUMP_MS = 1_000;
+/** A lease and a third of it, and a little. */
+const NO_LEADER_MS = 7_000;
 
 /** One random life of a few engine processes on one database, decided by the seed alone. */
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
@@ -60,7 +74,7 @@ class Simulation {
   readonly #network: Network;
   readonly #users: Users;
   readonly #processes: EngineProcess[] = [];
-  readonly #counts = { crashes: 0, pauses: 0, writes: 0 };
+  readonly #counts = { crashes: 0, pauses: 0, leaders: 0, writes: 0 };
   /** Per moment at which it matters. */
   #crashRate = 0;
   #stallRate = 0;
@@ -71,7 +85,12 @@ class Simulation {
     const { time } = this;
     this.#random = new Random(options.seed);
     this.#fate = this.#fork();
-    this.#tables = new Tables(time, this.#fork());
+    const inMemory = options.lanes === 'memory';
+    this.#tables = new Tables(
+      time,
+      this.#fork(),
+      inMemory ? (tables, random) => new MemoryKeeper(tables, random, time) : undefined,
+    );
     this.#world = new World(time, this.#fork(), this.#disturb);
     this.checker = new Checker(time, this.#tables, this.#world, this.#trace);
     this.#network = new Network(time, this.#fork(), this.#disturb);
@@ -222,6 +241,8 @@ class Simulation {
     often(20_000, () => this.#jumpClock());
     often(15_000, () => this.#changeMood());
     often(15_000, () => this.#trace(`somebody breaks ${this.#world.tamper() ?? 'nothing'}`));
+    const { lanes } = this.#tables;
+    if (lanes instanceof MemoryKeeper) often(40_000, () => this.#changeLeader(lanes));
   }
 
   #repeatedly(untilMs: number, meanMs: number, what: () => void): void {
@@ -277,6 +298,20 @@ class Simulation {
     this.#trace(`the database's clock jumps by ${Math.round(jump)} ms`);
   }
 
+  /** Between two leaders there is more time than a worker needs to see that it has lost its lease. */
+  #changeLeader(lanes: MemoryKeeper): void {
+    if (!lanes.leads) return;
+    this.#counts.leaders++;
+    this.#trace('the leader is lost');
+    lanes.drop();
+    const begin = (): void => {
+      this.#trace('another leader begins');
+      lanes.lead();
+      this.#hint(undefined, { lanes: [], fanOuts: true });
+    };
+    this.time.after(this.#random.between(NO_LEADER_MS, 3 * NO_LEADER_MS), begin, undefined);
+  }
+
   #changeMood(): void {
     const random = this.#random;
     const target = random.pick(this.#users.targets);
@@ -303,7 +338,7 @@ class Simulation {
     let open: string[] = [];
     do {
       await time.runUntil(time.now + 5_000);
-      open = this.#open();
+      open = await this.#open();
     } while (open.length > 0 && time.now < deadline && checker.violations.length === 0);
     if (checker.violations.length > 0) return;
     for (const what of open.slice(0, 5)) checker.violate('not-converged', what);
@@ -317,7 +352,9 @@ class Simulation {
   }
 
   /** What is not yet as it has to be at the end. */
-  #open(): string[] {
+  async #open(): Promise<string[]> {
+    const overview = await this.#tables.lanes.overview();
+    const done = new Map(overview.lanes.map((lane) => [`${lane.kind}/${lane.name}`, lane.done]));
     const open = differences(this.#tables, this.#world.items);
     for (const kind of ['Instance', 'Target'] as const) {
       for (const object of this.#tables.list(kind)) {
@@ -327,18 +364,18 @@ class Simulation {
           open.push(
             `${kind} ${object.name} says ${engine?.status ?? 'nothing'}: ${engine?.statusDetails ?? ''}`,
           );
-        const lane = this.#tables.lanes.ofObject(object);
-        if (!lane) open.push(`${kind} ${object.name} has no lane`);
-        else if (lane.doneSeq !== lane.orderSeq) open.push(`an order of ${kind} ${object.name} has not run`);
+        const isDone = done.get(`${kind}/${object.name}`);
+        if (isDone === undefined) open.push(`${kind} ${object.name} has no lane`);
+        else if (!isDone) open.push(`an order of ${kind} ${object.name} has not run`);
       }
     }
-    for (const lane of this.#tables.lanes.lanes.values()) {
+    for (const lane of overview.lanes) {
       if (!this.#tables.object(lane)) open.push(`a lane of ${lane.kind} ${lane.name} is left`);
     }
     for (const entry of this.#tables.ledger) {
       if (entry.state !== 'applied') open.push(`the ledger has ${entry.component} as ${entry.state}`);
     }
-    if (this.#tables.lanes.fanOuts.length > 0) open.push('a fan-out waits');
+    if (overview.fanOuts > 0) open.push('a fan-out waits');
     return open;
   }
 }

@@ -16,7 +16,8 @@ import {
   type WriteEffects,
 } from '../../src/modules/state/index.js';
 import type { Claim, LaneOrder, RunOutcome } from '../../src/modules/queue/index.js';
-import { Lanes } from './lanes.js';
+import type { LaneKeeper } from './lane-keeper.js';
+import { Lanes, type OtherTables } from './lanes.js';
 import type { Random } from './random.js';
 import type { VirtualTime } from './virtual-time.js';
 
@@ -31,7 +32,7 @@ const BREAKER = { readFailures: 3, firstMs: 2_000, maxMs: 60_000, probeShareMs: 
 
 /** One database: what all engine processes share. Every method is one transaction, with the meaning of standalone mode. */
 export class Tables {
-  readonly lanes: Lanes;
+  readonly lanes: LaneKeeper;
   readonly #objects = new Map<string, StoredObject>();
   readonly #ledger = new Map<string, LedgerEntry>();
   readonly #breakers = new Map<string, Breaker>();
@@ -42,8 +43,9 @@ export class Tables {
   constructor(
     private readonly time: VirtualTime,
     random: Random,
+    keep: (tables: OtherTables, random: Random) => LaneKeeper = (tables, chance) => new Lanes(tables, chance),
   ) {
-    this.lanes = new Lanes(this, random);
+    this.lanes = keep(this, random);
   }
 
   /** The server's clock, in milliseconds. */
@@ -102,7 +104,7 @@ export class Tables {
 
   #order(before: StoredObject | undefined, after: StoredObject | undefined): WriteEffects {
     const effects = effectsOfWrite(before, after, 'somebody');
-    this.lanes.order(effects.orders, false);
+    void this.lanes.order(effects.orders, false);
     this.lanes.insertFanOuts(effects.fanOuts);
     return effects;
   }
@@ -232,7 +234,7 @@ export class Tables {
       .map(({ kind, namespace, name, generation }): LaneOrder => {
         return { kind, namespace, name, generation, action: 'delete', cause: 'dependent' };
       });
-    this.lanes.order(orders, false);
+    void this.lanes.order(orders, false);
     return { gone, orders };
   }
 }
