@@ -54,6 +54,11 @@ export interface ApplyCall extends ProviderCall {
   dryRun: boolean;
   /** True for the first step of this role on this target in the run: the time to create shared scaffolding. */
   isFirst: boolean;
+  /**
+   * Takes the result of one component as soon as it is known. What was told counts even if the call is cut short later, and
+   * the deadline begins anew: a call may go on for as long as it gets somewhere.
+   */
+  onResult?: (component: string, result: ApplyResult) => void;
 }
 
 /** The provider handed the component on to somebody who reports the outcome later: an agent that may be offline for days. */
@@ -121,6 +126,12 @@ export interface TargetChange {
  */
 export interface TargetProvider {
   readonly rule: ValidationRule;
+  /**
+   * True: within one `apply`, a component is applied after those of the call that it depends on, and not at all when one of
+   * them failed; it is removed after those that depend on it, and not when one of them is still there. The result of each is
+   * told by `onResult`. Otherwise the engine makes a call for each level of dependencies (`applyInOrder` does it all).
+   */
+  readonly keepsOrder?: boolean;
   get(call: GetCall): Promise<ObservedComponent[]>;
   apply(call: ApplyCall): Promise<ApplyResults>;
   /**
@@ -144,6 +155,8 @@ export interface ProviderDefinition {
   readonly concurrency: number;
   /** The same where the (resolved) configuration of a binding says how much its target bears; undefined: `concurrency`. */
   concurrencyOf?(config: Readonly<Record<string, string>>): number | undefined;
+  /** Its providers can watch their targets. */
+  readonly watches?: boolean;
   /** How long reports on what is pending are waited for, in milliseconds. Default: the engine's configuration. */
   readonly reportWithinMs?: number;
   /** Set when the configuration switches it off: a sentence that names the key that switches it on. */

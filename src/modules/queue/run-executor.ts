@@ -104,6 +104,13 @@ export class RunExecutor {
     } catch (error) {
       if (error instanceof FencedError && run.stop.signal.aborted) this.events.emit('run.fenced', run.claim);
       if (run.stop.signal.aborted) return undefined;
+      // Somebody else has written for this object: it is looked at anew. If the lane is theirs, that is refused as well.
+      if (error instanceof FencedError) return { result: 'retry', reason: reason('Interrupted') };
+      if (error instanceof UnavailableError) {
+        // Whoever looks for a fault of the engine must not find every outage of its store.
+        this.log.warn({ msg: 'A run was broken off: the store cannot be reached' }, error);
+        return { result: 'retry', reason: reason('StoreUnavailable') };
+      }
       this.log.error({ msg: 'The handler of a run failed' }, error);
       return internalError();
     }

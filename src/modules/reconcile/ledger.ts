@@ -7,6 +7,7 @@ import {
   type PendingOutcome,
 } from '@symphony/model';
 import type { Fence } from '../queue/index.js';
+import type { KnownPlace } from '../solution/index.js';
 
 /** What is known after a provider call. What a call left unknown is not told: its entry stays as it was begun. */
 export type LedgerOutcome =
@@ -29,11 +30,29 @@ export class TargetGoneError extends SymphonyError {
   }
 }
 
+/** Places where something is, in a stable order; `next` leads to the page after. */
+export interface PlacesPage {
+  items: KnownPlace[];
+  next?: string;
+}
+
 /** The durable record of what we applied. Every write is fenced. */
 export abstract class Ledger {
   abstract entriesOf(ownerUid: string): Promise<LedgerEntry[]>;
   /** Who has entries on a target. */
   abstract ownersOn(targetUid: string, limit: number): Promise<{ total: number; owners: DeploymentOwner[] }>;
+  /** Which of the targets have entries. */
+  async occupiedAmong(targetUids: readonly string[]): Promise<ReadonlySet<string>> {
+    const occupied = new Set<string>();
+    for (const uid of targetUids) if ((await this.ownersOn(uid, 1)).total > 0) occupied.add(uid);
+    return occupied;
+  }
+
+  /** Where these providers have put something on targets that are there: each place once, with one of its owners. */
+  placesWith(_providers: readonly string[], _limit: number, _after?: string): Promise<PlacesPage> {
+    return Promise.resolve({ items: [] });
+  }
+
   /**
    * Records intents (state `intent` or `removing`) before a provider call. A target whose record could go meanwhile would
    * leave what is put there without a place: whoever removes the record sees the intent, or the intent is refused.

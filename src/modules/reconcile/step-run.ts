@@ -9,7 +9,12 @@ import {
   type Reason,
   type Step,
 } from '@symphony/model';
-import { runnableActions, type ActionOutcome as ActionState } from '@symphony/planning';
+import {
+  blockedBy,
+  runnableActions,
+  type ActionOutcome as ActionState,
+  type Outcomes,
+} from '@symphony/planning';
 import type { ApplyResult, ApplyResults, ComponentStep } from '@symphony/provider-kit';
 import type { EngineEvents } from '../events/index.js';
 import type { Fence, RunControl } from '../queue/index.js';
@@ -24,7 +29,7 @@ import { failedCode, failureReason, isSilent, mayPass } from './component-result
 import { reasonToSkip, skipActions, type ActionOutcome, type Execution } from './execution.js';
 import { TargetGoneError, type Ledger, type LedgerOutcome } from './ledger.js';
 import { pendingOutcome } from './pending-outcomes.js';
-import { wavesOf } from './waves.js';
+import { batchesOf, wavesOf } from './waves.js';
 
 export interface StepOptions {
   /** Calls per step, the first included, while the provider reports failures that may pass. */
@@ -53,7 +58,7 @@ export interface StepContext {
 
 /**
  * One step: intents, calls with retries, outcomes. What depends on something in the same step is called after that has
- * succeeded: nothing within one call would keep a provider from going on after a failure.
+ * succeeded, unless the provider keeps the order by itself: else nothing within a call would stop it after a failure.
  */
 export class StepRun {
   #calls = 0;
@@ -66,11 +71,11 @@ export class StepRun {
   async run(): Promise<void> {
     const startedAt = new Date().toISOString();
     const began = performance.now();
-    for (const [index, wave] of wavesOf(this.step).entries()) {
+    for (const [index, part] of (await this.#parts()).entries()) {
       const skip = reasonToSkip(this.context.control, index > 0);
-      if (skip) skipActions(wave, this.context.execution, skip);
+      if (skip) skipActions(part, this.context.execution, skip);
       else {
-        const actions = this.#withoutBlocked(wave);
+        const actions = this.#withoutBlocked(part);
         if (actions.length > 0) await this.#apply(actions, this.step.isFirst && index === 0);
       }
     }
@@ -87,6 +92,26 @@ export class StepRun {
     });
   }
 
+  /** What is called together. */
+  async #parts(): Promise<Action[][]> {
+    const waves = wavesOf(this.step);
+    if (waves.length === 1) return waves;
+    try {
+      const { binding, config } = await this.#site();
+      return this.context.calls.provider(binding, config).keepsOrder ? batchesOf(this.step) : waves;
+    } catch (error) {
+      // Each wave meets it again, and says so.
+      if (error instanceof CallFailure) return waves;
+      throw error;
+    }
+  }
+
+  #site(): Promise<CallSite> {
+    const { planner, planned, control } = this.context;
+    const { stop, superseded: cancel, waitsFor } = control;
+    return planner.site(this.#place, planned, { stop, cancel, waitsFor });
+  }
+
   /** The least welcome state that an action of this step is in. */
   #worst(): string {
     const { outcomes } = this.context.execution;
@@ -95,24 +120,29 @@ export class StepRun {
   }
 
   #withoutBlocked(actions: Action[]): Action[] {
-    const states = new Map(
-      [...this.context.execution.outcomes].map(([id, outcome]) => [id, stateOf(outcome)]),
-    );
-    const { run, blocked } = runnableActions({ ...this.step, actions }, states);
-    for (const { action, by } of blocked) {
-      this.#record(action, 'blocked', reason('DependencyFailed', `It waits for ${by}.`), StateCode.Untouched);
-    }
+    const { run, blocked } = runnableActions({ actions }, this.#states);
+    for (const { action, by } of blocked) this.#block(action, by);
     return run;
+  }
+
+  #block(action: Action, by: string): void {
+    this.#record(action, 'blocked', reason('DependencyFailed', `It waits for ${by}.`), StateCode.Untouched);
+  }
+
+  get #states(): Outcomes {
+    const { outcomes } = this.context.execution;
+    return {
+      get: (id) => {
+        const outcome = outcomes.get(id);
+        return outcome && stateOf(outcome);
+      },
+    };
   }
 
   async #apply(actions: Action[], isFirst: boolean): Promise<void> {
     let site: CallSite;
     try {
-      site = await this.context.planner.site(this.#place, this.context.planned, {
-        stop: this.context.control.stop,
-        cancel: this.context.control.superseded,
-        waitsFor: this.context.control.waitsFor,
-      });
+      site = await this.#site();
     } catch (error) {
       this.#failAll(actions, error);
       return;
@@ -122,7 +152,7 @@ export class StepRun {
       const results = await this.#call(site, open, isFirst);
       if (!results) return;
       await this.#settle(open, results);
-      open = open.filter((action) => mayPass(results[action.component]));
+      open = this.#withoutBlocked(open.filter((action) => mayPass(results[action.component])));
       if (open.length === 0 || attempt >= this.context.options.tries) return;
       if (!(await this.#pause(attempt))) return;
     }
@@ -135,12 +165,14 @@ export class StepRun {
     isFirst: boolean,
   ): Promise<ApplyResults | undefined> {
     const { deployment, targets } = this.context.planned;
+    const told: ApplyResults = {};
+    let open = actions;
     for (let attempt = 1; ; attempt++) {
       try {
-        const steps = await Promise.all(actions.map((action) => this.#componentStep(action)));
-        await this.#begin(actions);
+        const steps = await Promise.all(open.map((action) => this.#componentStep(action)));
+        await this.#begin(open);
         this.#calls++;
-        return await this.context.calls.apply(site, {
+        const results = await this.context.calls.apply(site, {
           deployment: targets.wire(
             this.#place,
             steps.map((item) => item.component),
@@ -153,11 +185,19 @@ export class StepRun {
           steps,
           dryRun: deployment.dryRun,
           isFirst,
+          onResult: (component, result) => (told[component] = result),
         });
+        return { ...told, ...results };
       } catch (error) {
+        // What was told before the call was cut short is known; only the rest is open.
+        open = open.filter((action) => !told[action.component]);
+        if (open.length === 0) return told;
         const passing = error instanceof CallFailure && error.reason.code === 'ProviderFailed';
         if (passing && attempt < this.context.options.tries && (await this.#pause(attempt))) continue;
-        this.#failAll(actions, error);
+        if (!(error instanceof CallFailure) && !(error instanceof TargetGoneError)) throw error;
+        const known = actions.filter((action) => told[action.component]);
+        if (known.length > 0) await this.#settle(known, told);
+        this.#failAll(open, error);
         return undefined;
       }
     }
@@ -193,13 +233,15 @@ export class StepRun {
       return result?.pending ? [this.#pendingOf(action, result)] : [];
     });
     const accepted = new Set(pending.map(({ outcome }) => outcome.action));
-    const good = actions.filter(
-      (action) =>
-        !accepted.has(action) && !isFailure(results[action.component]?.status ?? StateCode.Untouched),
+    const good = new Set(
+      actions.filter(
+        (action) =>
+          !accepted.has(action) && !isFailure(results[action.component]?.status ?? StateCode.Untouched),
+      ),
     );
     if (!this.context.planned.deployment.dryRun) {
       await this.context.ledger.settle(this.context.fence, this.context.planned.deployment.owner.uid, [
-        ...good.map((action) => this.#outcomeOf(action)),
+        ...[...good].map((action) => this.#outcomeOf(action)),
         ...pending.map(({ ledger }) => ledger),
       ]);
     }
@@ -207,7 +249,9 @@ export class StepRun {
     for (const action of actions) {
       const result = results[action.component];
       if (accepted.has(action)) continue;
-      if (good.includes(action)) {
+      const by = good.has(action) ? undefined : blockedBy(action, this.#states);
+      if (by !== undefined) this.#block(action, by);
+      else if (good.has(action)) {
         const code = action.kind === 'delete' ? StateCode.Deleted : StateCode.Updated;
         this.#record(action, 'ok', action.reason, result && !isSilent(result) ? result.status : code);
       } else {

@@ -4,6 +4,7 @@ import type { TargetChange, TargetProvider, WatchCall } from '@symphony/provider
 import type { JobStore, LaneOrder } from '../queue/index.js';
 import type { ObservedPlace, RunPlanner } from '../solution/index.js';
 import type { Ledger } from './ledger.js';
+import { startWatching } from './start-watching.js';
 
 export interface TargetWatcherOptions {
   /** Changes within this time make one order. Milliseconds. */
@@ -35,8 +36,9 @@ interface Pace {
 
 /**
  * Listens to the targets that can tell what happens on them, and orders runs of those whose things are concerned: drift is
- * healed without polling. A hint only: what is not heard is found by the next periodic run. A watch begins with the first run
- * that reads a place in this process, and ends when nothing of ours is left on the target.
+ * healed without polling. A hint only: what is not heard is found by the next periodic run. A watch begins with the start of the
+ * process where something is already, else with the first run that reads a place, and ends when nothing of ours is left on the
+ * target. Every replica watches by itself: its orders fold into the same lanes, and none is deaf when another ends.
  */
 export class TargetWatcher implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #watches = new Map<string, Watch>();
@@ -44,6 +46,7 @@ export class TargetWatcher implements OnApplicationBootstrap, BeforeApplicationS
   readonly #paces = new Map<string, Pace>();
   readonly #options: TargetWatcherOptions;
   #sweeper: NodeJS.Timeout | undefined;
+  readonly #stopping = new AbortController();
   #ended = false;
 
   constructor(
@@ -59,29 +62,47 @@ export class TargetWatcher implements OnApplicationBootstrap, BeforeApplicationS
     this.planner.onObserved = (place) => this.#ensure(place);
     this.#sweeper = setInterval(() => void this.#sweep(), this.#options.sweepMs);
     this.#sweeper.unref();
+    void this.#watchKnown();
   }
 
   beforeApplicationShutdown(): void {
     this.#ended = true;
+    this.#stopping.abort(new Error('the engine stops'));
     this.planner.onObserved = () => undefined;
     clearInterval(this.#sweeper);
     for (const watch of this.#watches.values()) watch.stop.abort();
     this.#watches.clear();
   }
 
-  #ensure({ ownerUid, site, call, provider, target }: ObservedPlace): void {
+  /** What happened before is found by the periodic runs. */
+  async #watchKnown(): Promise<void> {
+    const { planner, ledger } = this;
+    const begin = (place: ObservedPlace): Promise<void> => this.#begin(place, []);
+    const log = (message: string): void => this.#say(message);
+    try {
+      await startWatching({ ledger, planner, begin, log, stop: this.#stopping.signal });
+    } catch (error) {
+      this.#say(`Targets are watched from the next run there on: ${messageOf(error)}`);
+    }
+  }
+
+  #ensure(place: ObservedPlace): void {
+    void this.#begin(place, [place.ownerUid]);
+  }
+
+  async #begin({ site, call, provider, target }: ObservedPlace, unheard: readonly string[]): Promise<void> {
     if (!provider.watch || this.#ended) return;
     const key = JSON.stringify([site.targetUid, site.role, call.binding.provider, hashOf(call.config)]);
     const known = this.#watches.get(key);
     if (known) {
-      known.unheard?.add(ownerUid);
+      for (const ownerUid of unheard) known.unheard?.add(ownerUid);
       return;
     }
     const stop = new AbortController();
-    const watch: Watch = { targetUid: site.targetUid, stop, unheard: new Set([ownerUid]) };
+    const watch: Watch = { targetUid: site.targetUid, stop, unheard: new Set(unheard) };
     this.#watches.set(key, watch);
     const onChange = (change: TargetChange): void => this.#changed(site.targetUid, site.targetName, change);
-    void this.#listen(key, watch, provider, { target, role: site.role, signal: stop.signal }, onChange);
+    await this.#listen(key, watch, provider, { target, role: site.role, signal: stop.signal }, onChange);
   }
 
   async #listen(
@@ -161,16 +182,17 @@ export class TargetWatcher implements OnApplicationBootstrap, BeforeApplicationS
     for (const [uid, pace] of this.#paces) {
       if (now - pace.orderedAt > 2 * this.#options.maxGapMs) this.#paces.delete(uid);
     }
-    for (const [key, watch] of this.#watches) {
-      try {
-        const { total } = await this.ledger.ownersOn(watch.targetUid, 1);
-        if (total > 0) continue;
+    try {
+      const uids = [...new Set([...this.#watches.values()].map((watch) => watch.targetUid))];
+      const occupied = uids.length > 0 ? await this.ledger.occupiedAmong(uids) : new Set<string>();
+      for (const [key, watch] of this.#watches) {
+        // One that began meanwhile is looked at next time.
+        if (occupied.has(watch.targetUid) || !uids.includes(watch.targetUid)) continue;
         watch.stop.abort();
         this.#watches.delete(key);
-      } catch {
-        // The store is away; the next sweep looks again.
-        return;
       }
+    } catch {
+      // The store is away; the next sweep looks again.
     }
   }
 

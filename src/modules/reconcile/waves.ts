@@ -1,5 +1,15 @@
 import type { Action, Step } from '@symphony/model';
 
+/** Components in one call at most: what a call that is cut short leaves unknown stays bounded. */
+const PER_CALL = 100;
+
+/** The actions of a step for a provider that keeps their order within a call. */
+export function batchesOf({ actions }: Step): Action[][] {
+  return Array.from({ length: Math.ceil(actions.length / PER_CALL) }, (_, index) =>
+    actions.slice(index * PER_CALL, (index + 1) * PER_CALL),
+  );
+}
+
 /** The actions of a step, those that require others of it apart and later; in the order of the step otherwise. */
 export function wavesOf(step: Step): Action[][] {
   const waveOf = new Map<string, number>();

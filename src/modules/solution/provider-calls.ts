@@ -118,8 +118,25 @@ export class ProviderCalls {
     const provider = this.provider(site.binding, site.config);
     const operation = call.dryRun ? 'validate' : 'apply';
     return this.#told(operation, site, (begun) =>
-      this.#call(operation, site, call, begun, (guard) => provider.apply({ ...call, ...guard })),
+      this.#call(operation, site, call, begun, (guard, gotSomewhere) =>
+        provider.apply({
+          ...call,
+          ...guard,
+          onResult: (component, result) => {
+            gotSomewhere();
+            call.onResult?.(component, result);
+          },
+        }),
+      ),
     );
+  }
+
+  /** Types of providers that can watch their targets, and are switched on. */
+  watchingTypes(): string[] {
+    return this.registry.types().filter((type) => {
+      const definition = this.registry.definition(type);
+      return definition?.watches === true && definition.disabled === undefined;
+    });
   }
 
   /** How long reports on what a provider left pending are waited for, where its definition says so. */
@@ -177,7 +194,10 @@ export class ProviderCalls {
     site: CallSite,
     call: Pick<ProviderCall, 'target'>,
     begun: () => void,
-    run: (guard: Pick<ProviderCall, 'signal' | 'timeoutMs' | 'redact'>) => Promise<T>,
+    run: (
+      guard: Pick<ProviderCall, 'signal' | 'timeoutMs' | 'redact'>,
+      gotSomewhere: () => void,
+    ) => Promise<T>,
   ): Promise<T> {
     const { uid } = call.target;
     const definition = this.registry.definition(site.binding.provider);
@@ -192,7 +212,9 @@ export class ProviderCalls {
     begun();
     const deadline = new Deadline(site, this.#options.callTimeoutMs, SUPERSEDED_AFTER_MS[operation]);
     const work = Promise.resolve().then(() =>
-      run({ signal: deadline.signal, timeoutMs: this.#options.callTimeoutMs, redact: site.redact }),
+      run({ signal: deadline.signal, timeoutMs: this.#options.callTimeoutMs, redact: site.redact }, () =>
+        deadline.renew(),
+      ),
     );
     // The slot is free only when the call has really ended, even if nobody waits for it any more.
     void work.then(release, release);
@@ -237,6 +259,8 @@ class Deadline {
   readonly #controller = new AbortController();
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #begunAt = performance.now();
+  readonly #timeout: NodeJS.Timeout;
+  #ended = false;
   /** Why the signal fired. */
   why: Reason | undefined;
 
@@ -245,12 +269,11 @@ class Deadline {
     timeoutMs: number,
     private readonly supersededAfterMs: number,
   ) {
-    this.#timers.push(
-      setTimeout(
-        () => this.#abort(reason('ProviderTimeout', `No answer within ${timeoutMs / 1000} s.`)),
-        timeoutMs,
-      ),
+    this.#timeout = setTimeout(
+      () => this.#abort(reason('ProviderTimeout', `No answer within ${timeoutMs / 1000} s.`)),
+      timeoutMs,
     );
+    this.#timers.push(this.#timeout);
     const { patienceMs = Infinity } = site;
     if (patienceMs < timeoutMs) {
       const why = `No answer within ${patienceMs / 1000} s, and other targets are not to wait for it.`;
@@ -274,6 +297,11 @@ class Deadline {
     return failure;
   }
 
+  /** The call gets somewhere: its time begins anew. */
+  renew(): void {
+    if (!this.why && !this.#ended) this.#timeout.refresh();
+  }
+
   async race<T>(work: Promise<T>, graceMs: number): Promise<T> {
     const stuck = new Promise<never>((_, reject) => {
       const giveUpSoon = (): void => {
@@ -287,6 +315,7 @@ class Deadline {
   }
 
   end(): void {
+    this.#ended = true;
     for (const timer of this.#timers) clearTimeout(timer);
     this.site.stop.removeEventListener('abort', this.#onStop);
     this.site.cancel.removeEventListener('abort', this.#onCancel);

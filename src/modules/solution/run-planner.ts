@@ -24,7 +24,7 @@ import type { UnhealthyTarget } from './desired-state.js';
 import { CallFailure, type CallSite, type ProviderCalls } from './provider-calls.js';
 import { RunValues } from './resolver.js';
 import { RunTargets } from './run-targets.js';
-import { referencesOf, sitesOf, type Site } from './sites.js';
+import { referencesOf, sitesOf, type KnownPlace, type Site } from './sites.js';
 import type { TargetHealth } from './target-health.js';
 import type { ValueSources } from './values/value-source.js';
 
@@ -176,10 +176,27 @@ export class RunPlanner {
     return [...found.values()];
   }
 
+  /** Types of providers that can watch their targets. */
+  watchingTypes(): string[] {
+    return this.calls.watchingTypes();
+  }
+
+  /** A place with its provider, without a look at it. @throws CallFailure */
+  async place({ owner, target, ...site }: KnownPlace, stop: AbortSignal): Promise<ObservedPlace> {
+    const values = new RunValues(this.sources, this.options.digestKey, owner.namespace, stop);
+    const context = { deployment: { owner }, values, targets: { of: () => target } };
+    const call = await this.site(site, context, { stop, cancel: stop });
+    const provider = this.calls.provider(call.binding, call.config);
+    return { ownerUid: owner.uid, site, call, provider, target };
+  }
+
   /** What a call to a site needs; rejects with a CallFailure when its configuration cannot be had. */
   async site(
     site: Site,
-    run: Pick<PlannedRun, 'deployment' | 'values' | 'targets'>,
+    run: Pick<PlannedRun, 'values'> & {
+      deployment: Pick<Deployment, 'owner'>;
+      targets: Pick<RunTargets, 'of'>;
+    },
     control: Pick<CallSite, 'stop' | 'cancel' | 'waitsFor'>,
   ): Promise<CallSite> {
     try {

@@ -1,4 +1,12 @@
-import type { Assignment, BindingSpec, Deployment, LedgerEntry, ResolvedComponent } from '@symphony/model';
+import type {
+  Assignment,
+  BindingSpec,
+  Deployment,
+  DeploymentOwner,
+  DeploymentTarget,
+  LedgerEntry,
+  ResolvedComponent,
+} from '@symphony/model';
 import type { ComponentStep } from '@symphony/provider-kit';
 
 /** One (target, role, binding): where one provider serves one target. */
@@ -9,6 +17,12 @@ export interface Site {
   binding: BindingSpec;
   bindingHash: string;
   scope: string;
+}
+
+/** A place that is known without a run, as of what is stored. */
+export interface KnownPlace extends Site {
+  owner: DeploymentOwner;
+  target: DeploymentTarget;
 }
 
 interface Wanted {

@@ -144,6 +144,21 @@ test('a handler that throws, and an outcome that cannot be stored, are retries w
   }
 });
 
+test('a run that the store failed in the middle is a retry that says so, and is no fault of the engine', async () => {
+  managers.push(
+    startManager(queue.store, () => {
+      throw new UnavailableError('The database cannot be reached.', 'DatabaseUnavailable');
+    }),
+  );
+  await queue.order({ name: 'broken-off' });
+  const lane = await until(
+    'broken-off',
+    () => queue.store.find(keyOf('broken-off')),
+    (found) => (found?.attempts ?? 0) > 0,
+  );
+  expect(lane).toMatchObject({ state: 'waiting', cause: 'retry', reason: 'StoreUnavailable' });
+});
+
 test('an outcome is written when the store is back', async () => {
   let failures = 0;
   let runs = 0;

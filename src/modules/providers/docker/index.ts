@@ -17,6 +17,7 @@ export function dockerProvider(options: DockerOptions = {}): ProviderDefinition 
   return {
     type: 'providers.target.docker',
     concurrency: CONCURRENCY,
+    watches: true,
     ...(options.enabled === false
       ? {
           disabled:

@@ -6,9 +6,15 @@ import {
   type LedgerKey,
 } from '@symphony/model';
 import type { Fence, JobWaker, LaneOrder } from '../../../../modules/queue/index.js';
-import { Ledger, TargetGoneError, type LedgerOutcome } from '../../../../modules/reconcile/index.js';
+import {
+  Ledger,
+  TargetGoneError,
+  type LedgerOutcome,
+  type PlacesPage,
+} from '../../../../modules/reconcile/index.js';
 import type { Database, Sql } from '../../database/database.js';
 import { assertFence, GatherOrAlone, orderLanes } from '../jobs/index.js';
+import { placesWith } from './known-places.js';
 import {
   beginTogether,
   INSERT_INTENTS,
@@ -42,6 +48,12 @@ const OWNERS_ON = {
          FROM ledger WHERE target_uid = $1
          GROUP BY owner_kind, owner_namespace, owner_name, owner_uid
          ORDER BY owner_namespace, owner_name LIMIT $2`,
+};
+
+const OCCUPIED = {
+  name: 'ledger_occupied',
+  text: `SELECT u.uid FROM unnest($1::text[]) AS u (uid)
+         WHERE EXISTS (SELECT FROM ledger l WHERE l.target_uid = u.uid)`,
 };
 
 const BEGIN = {
@@ -124,6 +136,15 @@ export class PostgresLedger extends Ledger {
     ]);
     const owners = rows.map(({ kind, namespace, name, uid }) => ({ kind, namespace, name, uid }));
     return { total: Number(rows[0]?.total ?? 0), owners };
+  }
+
+  override async occupiedAmong(targetUids: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows = await this.database.query<{ uid: string }>(OCCUPIED, [targetUids]);
+    return new Set(rows.map((row) => row.uid));
+  }
+
+  override placesWith(providers: readonly string[], limit: number, after?: string): Promise<PlacesPage> {
+    return placesWith(this.database, providers, limit, after);
   }
 
   async begin(fence: Fence, entries: readonly LedgerEntry[]): Promise<void> {
