@@ -67,15 +67,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{- define "symphony.signingKeySecret" -}}
-{{- printf "%s-signing-key" (include "symphony.fullname" .) -}}
-{{- end -}}
-
 {{/* How the engine is started, by the Deployment and by the hook alike. */}}
 {{- define "symphony.engineArgs" -}}
 - --mode=k8s
 {{- with .Values.namespaces }}
-- --namespaces={{ join "," . }}
+- --kubernetes-namespaces={{ join "," . }}
 {{- end }}
 {{- if .Values.config }}
 - --config=/etc/symphony/config.yaml
