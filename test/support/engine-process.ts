@@ -9,6 +9,8 @@ export type EngineProcessOptions = (
 ) & {
   /** Further flags, for example `--queue-concurrency=4`. */
   args?: readonly string[];
+  /** Another build than the present one: its `dist/main`. */
+  main?: string;
   /** Further environment; that of the test is not passed on. */
   env?: Readonly<Record<string, string>>;
 };
@@ -71,7 +73,7 @@ export class EngineProcess extends EngineClient {
       'dataDir' in options ? `--data-dir=${options.dataDir}` : `--database-url=${options.databaseUrl}`;
     const child = spawn(
       process.execPath,
-      [await builtMain(), '--mode=standalone', '--port=0', place, ...(options.args ?? [])],
+      [options.main ?? (await builtMain()), '--mode=standalone', '--port=0', place, ...(options.args ?? [])],
       { env: { PATH: process.env['PATH'] ?? '', ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
     );
     this.#child = child;

@@ -45,7 +45,12 @@ export class StandaloneRuntime {
     };
     try {
       const database = await connect(config.database.poolSize);
-      const ran = await migrate(database.dataSource);
+      const ran = await migrate(database.dataSource, {
+        onAhead: (names) =>
+          log.info(
+            `The schema is that of a later version, which this one can work with: ${names.join(', ')}`,
+          ),
+      });
       if (ran.length > 0) log.info(`The schema was brought up to date: ${ran.join(', ')}`);
       const leases = await connect(LEASE_CONNECTIONS, '-leases');
       return new StandaloneRuntime(database, leases, address, embedded !== undefined, dataSources, embedded);

@@ -28,6 +28,8 @@ const KEEP_ALIVE_AFTER_MS = 10_000;
 
 /** Name of the table in which TypeORM records the migrations that ran. */
 export const MIGRATIONS_TABLE = 'schema_migration';
+/** Name of the table in which migrations say which programs can live with them (`compatibility.ts`). */
+export const COMPATIBILITY_TABLE = 'schema_compatibility';
 
 /**
  * A client that is checked out and loses its connection emits `error`; without a listener that ends the process.

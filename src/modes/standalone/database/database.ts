@@ -38,18 +38,12 @@ export class Database implements Sql {
     statement: Statement | string,
     values: readonly unknown[] = [],
   ): Promise<R[]> {
-    return run<R>(this.#pool, statement, values);
+    return untilNoCollision(() => run<R>(this.#pool, statement, values));
   }
 
   /** Runs `work` in one transaction, again when the database says that it collided with another. */
   async transaction<T>(work: (tx: Sql) => Promise<T>, begin = 'BEGIN'): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#once(work, begin);
-      } catch (error) {
-        if (attempt >= MAX_TRANSACTION_TRIES || !RETRYABLE.has(codeOf(error))) throw error;
-      }
-    }
+    return untilNoCollision(() => this.#once(work, begin));
   }
 
   async #once<T>(work: (tx: Sql) => Promise<T>, begin: string): Promise<T> {
@@ -77,6 +71,17 @@ export class Database implements Sql {
       return await this.#pool.connect();
     } catch (error) {
       throw translated(error);
+    }
+  }
+}
+
+/** A transaction (or a statement, which is one by itself) that collided with another has done nothing. */
+async function untilNoCollision<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt >= MAX_TRANSACTION_TRIES || !RETRYABLE.has(codeOf(error))) throw error;
     }
   }
 }

@@ -1,5 +1,5 @@
 import type { ClientBase } from 'pg';
-import { MIGRATIONS_TABLE } from '../../database/data-source.js';
+import { COMPATIBILITY_TABLE, MIGRATIONS_TABLE } from '../../database/data-source.js';
 import type { SequencePart, TablePart } from './format.js';
 
 /** What makes values come out, and go in, as the same text on every server, whatever its configuration. */
@@ -21,7 +21,7 @@ export function quoted(name: string): string {
 
 /**
  * The tables of the engine's schema with the columns that hold data (no generated ones), referenced tables before
- * those that refer to them. The record of migrations is left out: migrations write it themselves.
+ * those that refer to them. The records of migrations are left out: migrations write them themselves.
  */
 export async function listTables(client: ClientBase): Promise<TablePart[]> {
   const { rows: tables } = await client.query<TablePart>(
@@ -30,11 +30,11 @@ export async function listTables(client: ClientBase): Promise<TablePart[]> {
        FROM pg_class c
        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
       WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND c.relpersistence <> 't'
-        AND c.relname <> $1
+        AND c.relname <> ALL ($1)
         AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
       GROUP BY c.relname
       ORDER BY c.relname COLLATE "C"`,
-    [MIGRATIONS_TABLE],
+    [[MIGRATIONS_TABLE, COMPATIBILITY_TABLE]],
   );
   const { rows: references } = await client.query<{ from: string; to: string }>(
     `SELECT f.relname AS "from", t.relname AS "to"
