@@ -1,6 +1,6 @@
-import { Body, Controller, Header, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { Body, Controller, Header, HttpCode, Optional, Post, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { parseAs, schemaOf } from '@symphony/model';
+import { AccessError, parseAs, schemaOf } from '@symphony/model';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PublicRoute } from '../http/index.js';
 import { ROLES, type Role } from './access-policy.js';
@@ -31,7 +31,8 @@ const LOGIN_REPLY_SCHEMA = {
 @PublicRoute()
 @Controller('v1alpha2/users')
 export class AuthController {
-  constructor(private readonly auth: AuthService) {}
+  /** Without it there are no users of our own: the route stays, so that the API is the same everywhere. */
+  constructor(@Optional() private readonly auth?: AuthService) {}
 
   @Post('auth')
   @HttpCode(200)
@@ -45,6 +46,7 @@ export class AuthController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<LoginReply> {
     const { username, password } = parseAs(LoginRequest, body);
+    if (!this.auth) throw noUsers();
     try {
       const { token, principal } = await this.auth.authenticate(username, password ?? '', request.ip);
       return { accessToken: token, tokenType: 'Bearer', username: principal.name, roles: principal.roles };
@@ -53,4 +55,12 @@ export class AuthController {
       throw error;
     }
   }
+}
+
+function noUsers(): AccessError {
+  return new AccessError(
+    403,
+    'This engine has no users of its own: send a token of Kubernetes with each request instead of logging in.',
+    'BuiltInUsersOff',
+  );
 }
