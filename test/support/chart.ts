@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import type { PolicyRule } from './control-plane/cluster.js';
@@ -15,6 +17,10 @@ export function missingHelm(): string | undefined {
 }
 
 let program: string | undefined;
+let home: string | undefined;
+process.once('exit', () => {
+  if (home !== undefined) rmSync(home, { recursive: true, force: true });
+});
 
 /** Helm, which is fetched when it is not there. @throws Error with what went wrong */
 function helmProgram(): string {
@@ -34,7 +40,9 @@ export interface HelmResult {
 
 /** Runs Helm. Nothing of this machine's own configuration reaches it. */
 export function helm(args: readonly string[], kubeconfig?: string): HelmResult {
-  const env: NodeJS.ProcessEnv = { PATH: process.env['PATH'], HELM_NO_PLUGINS: '1' };
+  // A home of its own, where it puts its caches: without one that is the folder it is started in.
+  home ??= mkdtempSync(join(tmpdir(), 'symphony-helm-home-'));
+  const env: NodeJS.ProcessEnv = { PATH: process.env['PATH'], HOME: home };
   if (kubeconfig !== undefined) env['KUBECONFIG'] = kubeconfig;
   const { status, stdout, stderr, error } = spawnSync(helmProgram(), args, {
     encoding: 'utf8',
