@@ -51,6 +51,10 @@ async function openMode(
   config: AppConfig,
   logger: Logger,
 ): Promise<{ mode: Mode; close: () => Promise<void> }> {
+  if (config.mode === 'k8s') {
+    const { openK8s } = await import('./modes/k8s/index.js');
+    return openK8s(config, logger);
+  }
   const { openStandalone } = await import('./modes/standalone/index.js');
   return openStandalone(config, logger);
 }

@@ -42,9 +42,6 @@ async function runConfigured(
     io.out(printConfig(loaded));
     return 0;
   }
-  if (loaded.config.mode === 'k8s') {
-    throw new ConfigError('The mode k8s is not available in this build: start with --mode=standalone.');
-  }
   if (line.command !== 'serve') {
     const { runDatabaseCommand } = await import('./database-commands.js');
     return runDatabaseCommand(line, loaded.config, io);

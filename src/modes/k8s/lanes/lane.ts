@@ -49,6 +49,11 @@ export function epochOf(term: number, claims: number): number {
   return term * CLAIMS_PER_TERM + claims;
 }
 
+/** The term that an epoch belongs to. */
+export function termOf(epoch: number): number {
+  return Math.floor(epoch / CLAIMS_PER_TERM);
+}
+
 /** A lane; times are those of the monotonic clock. */
 export interface Lane extends LaneKey, HeapItem {
   readonly id: string;

@@ -61,6 +61,10 @@ export class MemoryLanes extends JobStore {
     this.#waker = options.waker;
   }
 
+  get leading(): boolean {
+    return this.#table.leading;
+  }
+
   /**
    * Begins to lead. Call it with the caches synced, and order what changes from then on.
    * @param term greater than any that another leader had: the transitions of the Lease. Part of each fence's epoch

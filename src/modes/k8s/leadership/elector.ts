@@ -1,9 +1,16 @@
 import { messageOf } from '@symphony/model';
-import { backoffMs, deadlineAfter, orAborted, pause, type ApiClient } from '../client/index.js';
-import { Reflector } from '../reflector/index.js';
+import {
+  backoffMs,
+  compareVersions,
+  deadlineAfter,
+  orAborted,
+  pause,
+  type ApiClient,
+} from '../client/index.js';
+import { Reflector, type Change } from '../reflector/index.js';
 import { LeadershipLostError } from './errors.js';
 import { Leadership, type LeadershipListener } from './leadership.js';
-import { LEASES, type Lease } from './lease.js';
+import { epochOf, holderOf, LEASES, type Lease } from './lease.js';
 import { LeaseObserver, type Leader } from './lease-observer.js';
 import { checkedTiming, type LeaseTiming } from './lease-timing.js';
 import { LeaseWriter } from './lease-writer.js';
@@ -34,6 +41,9 @@ export interface ElectorOptions {
   log: ElectorLog;
 }
 
+/** Between two attempts at a free Lease, which another candidate may have taken. */
+const MIN_WAIT_MS = 20;
+
 /**
  * Lets at most one process lead, by a Lease (docs/adr/0014-elector.md).
  *
@@ -56,7 +66,8 @@ export class Elector extends Leadership {
   readonly #writer: LeaseWriter;
   readonly #observer: LeaseObserver;
   readonly #reflector: Reflector<Lease>;
-  #changed = new AbortController();
+  /** Aborted when a candidate need not wait any more. */
+  #freed = new AbortController();
   #running: Promise<void> | undefined;
   #term: LeaseTerm | undefined;
   #held: Lease | undefined;
@@ -81,7 +92,7 @@ export class Elector extends Leadership {
 
   start(): void {
     if (this.#running || this.#stop.signal.aborted) return;
-    this.#reflector.onChange(({ after }) => this.#noticed(after));
+    this.#reflector.onChange((change) => this.#noticed(change));
     this.#reflector.start();
     this.#running = this.#run();
   }
@@ -127,19 +138,19 @@ export class Elector extends Leadership {
   /** Undefined when the elector is stopped. */
   async #acquire(): Promise<LeaseTerm | undefined> {
     const { signal } = this.#stop;
-    for (let failures = 0; !signal.aborted;) {
-      let waitMs;
+    let failures = 0;
+    while (!signal.aborted) {
       try {
         const term = await this.#attempt();
         if (term) return term;
         failures = 0;
-        waitMs = this.#lookInMs();
+        await this.#untilMaybeFree();
       } catch (error) {
         failures += 1;
-        waitMs = backoffMs(failures, { firstMs: this.#timing.retryMs, mostMs: this.#timing.leaseMs });
         this.#tell(failures === 1 ? 'warn' : 'debug', 'This process cannot become the leader', error);
+        const { retryMs, leaseMs } = this.#timing;
+        await pause(backoffMs(failures, { firstMs: retryMs, mostMs: leaseMs }), signal);
       }
-      await this.#sleep(waitMs);
     }
     return undefined;
   }
@@ -164,10 +175,18 @@ export class Elector extends Leadership {
     return term.isLive() ? term : undefined;
   }
 
-  /** A watch tells of releases and renewals; without one it is looked as often as a leader renews. */
-  #lookInMs(): number {
-    const freeIn = Math.max(10, this.#observer.freeIn(this.options.identity));
-    return this.#reflector.state.connected ? freeIn : Math.min(freeIn, jittered(this.#timing.retryMs));
+  /** The watch tells of renewals and releases; without one the Lease is read as often as a leader renews. */
+  async #untilMaybeFree(): Promise<void> {
+    const { signal } = this.#stop;
+    const { identity } = this.options;
+    do {
+      const watches = this.#reflector.state.connected;
+      const waitMs = this.#observer.freeIn(identity);
+      const lookMs = watches ? waitMs : Math.min(waitMs, this.#timing.retryMs);
+      this.#freed = new AbortController();
+      await pause(Math.max(MIN_WAIT_MS, jittered(lookMs)), signal, this.#freed.signal);
+      if (!watches) return;
+    } while (!signal.aborted && this.#observer.freeIn(identity) > 0);
   }
 
   /** Renews until the term is over, or the elector is stopped. */
@@ -233,21 +252,14 @@ export class Elector extends Leadership {
     }
   }
 
-  /** What the watch tells. */
-  #noticed(lease: Lease | undefined): void {
+  /** What the watch tells: candidates hear of a release, and a leader that the Lease is not its own any more. */
+  #noticed({ before, after }: Change<Lease>): void {
     const { identity } = this.options;
-    this.#observer.see(lease);
-    const term = this.#term;
-    const leader = this.#observer.leader;
-    if (term?.isLive() && leader && leader.identity !== identity && leader.epoch > term.epoch) {
-      term.end(`'${leader.identity}' holds its Lease`);
+    this.#observer.see(after);
+    if (this.#term && this.#held && isTakenAway(this.#held, before, after)) {
+      this.#term.end(after ? `'${holderOf(after) ?? 'nobody'}' holds its Lease` : 'its Lease was deleted');
     }
-    if (this.#observer.freeIn(identity) === 0) this.#changed.abort();
-  }
-
-  async #sleep(ms: number): Promise<void> {
-    if (this.#changed.signal.aborted) this.#changed = new AbortController();
-    await pause(ms, this.#stop.signal, this.#changed.signal);
+    if (this.#observer.freeIn(identity) === 0) this.#freed.abort();
   }
 
   #call(listener: LeadershipListener, term: Term | undefined): void {
@@ -262,6 +274,14 @@ export class Elector extends Leadership {
     const { log, identity } = this.options;
     log[level]?.({ msg, identity, error: messageOf(error) });
   }
+}
+
+/** Whether what the watch tells came after our last write, and is not ours. */
+function isTakenAway(held: Lease, before: Lease | undefined, after: Lease | undefined): boolean {
+  if (!after) return before?.metadata.uid === held.metadata.uid;
+  const { resourceVersion = '' } = after.metadata;
+  const isNewer = (compareVersions(resourceVersion, held.metadata.resourceVersion ?? '') ?? 0) > 0;
+  return isNewer && (holderOf(after) !== holderOf(held) || epochOf(after) !== epochOf(held));
 }
 
 /** Up to a tenth later, so that candidates do not come in step. */

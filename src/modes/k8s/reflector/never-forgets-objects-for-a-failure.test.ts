@@ -19,7 +19,7 @@ function configMap(name: string, version: number): ConfigMap {
 /** A server that a test scripts: what lists and watches answer at the moment. */
 class World {
   list: Answer = (_request, response) => this.answerList(response);
-  watch: Answer = (_request, response) => void response.writeHead(200).flushHeaders();
+  watch: Answer = (_request, response) => response.writeHead(200).flushHeaders();
   items = [configMap('x', 1), configMap('y', 2)];
   version = 10;
 

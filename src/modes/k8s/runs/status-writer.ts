@@ -9,7 +9,7 @@ const OF_REPORTS: ReadonlySet<string> = new Set(['properties', 'reportedAt']);
 export interface StatusWriterOptions {
   client: Pick<ApiClient, 'patch'>;
   /** Takes over the answer of a write, so that the next one is compared with it. */
-  seen(kind: DeployableKind, object: CustomObject): void;
+  seen(kind: DeployableKind, object: CustomObject<DeployableKind>): void;
 }
 
 /** Writes the engine's half of a status, as far as it differs from what was last seen. */
@@ -32,7 +32,7 @@ export class StatusWriter {
     if (!changes) return;
     const body = { metadata: { uid }, status: { ...changes, epoch } };
     const ref: ObjectRef = { name, ...(namespace === undefined ? {} : { namespace }) };
-    const written = await this.options.client.patch<CustomObject>(
+    const written = await this.options.client.patch(
       typeOf<DeployableKind>(kind),
       ref,
       { kind: 'merge', body },

@@ -1,0 +1,225 @@
+import {
+  messageOf,
+  type DeployableKind,
+  type IntervalDefaults,
+  type LedgerEntry,
+  type ObjectKind,
+} from '@symphony/model';
+import type { LaneOrder } from '../../../modules/queue/index.js';
+import { listAll, type ApiClient } from '../client/index.js';
+import { LEDGER_TYPE, type LedgerObject } from '../ledger/ledger-object.js';
+import type { KubernetesLedger } from '../ledger/kubernetes-ledger.js';
+import type { Leadership, Term } from '../leadership/index.js';
+import type { KnownObject } from '../lanes/index.js';
+import type { CustomObject } from '../objects/custom-object.js';
+import type { Finalizers } from '../objects/finalizers.js';
+import { DELETION_POLICY } from '../objects/kubernetes-object-store.js';
+import type { ObjectReflectors } from '../objects/object-reflectors.js';
+import { unlessMissing } from '../objects/readable.js';
+import { typeOf } from '../objects/custom-object.js';
+import type { Change, Reflector } from '../reflector/index.js';
+import type { MemoryTargetHealth } from '../runs/memory-target-health.js';
+import { effectsOfChange } from './change-effects.js';
+import { isSuspended, knownObject } from './known-object.js';
+import type { OrderedLanes } from './ordered-lanes.js';
+
+export interface OperatorLog {
+  log(message: object | string): void;
+  warn(message: object | string): void;
+}
+
+export interface OperatorParts {
+  client: ApiClient;
+  objects: ObjectReflectors;
+  ledgers: Reflector<LedgerObject, 'owner' | 'target'>;
+  lanes: OrderedLanes;
+  ledger: KubernetesLedger;
+  finalizers: Finalizers;
+  health: MemoryTargetHealth;
+  leadership: Leadership;
+  namespaces: readonly string[] | undefined;
+  intervals: IntervalDefaults;
+  log: OperatorLog;
+}
+
+const DEPLOYABLE = ['Target', 'Instance'] as const;
+const FOLLOWED = [...DEPLOYABLE, 'Solution'] as const;
+const RETRY_MS = 5_000;
+
+/**
+ * Makes orders of what is seen in the cluster, while this replica leads. Level-triggered: at the beginning of a term the lanes
+ * are made from the objects as they are, and from then on each difference orders what follows from it; events that were
+ * missed, repeated or reordered change nothing of that.
+ */
+export class Operator {
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #unsubscribe: (() => void)[] = [];
+
+  constructor(private readonly parts: OperatorParts) {}
+
+  start(): void {
+    const { objects, leadership } = this.parts;
+    this.#unsubscribe = [
+      ...FOLLOWED.map((kind) => objects.of(kind).onChange((change) => this.#changed(kind, change))),
+      leadership.onChange((term) => (term ? void this.#begin(term) : this.#end())),
+    ];
+  }
+
+  stop(): void {
+    for (const end of this.#unsubscribe) end();
+    this.#end();
+  }
+
+  async #begin(term: Term): Promise<void> {
+    const { log, lanes } = this.parts;
+    while (term.isLive()) {
+      try {
+        const known = await this.#known(term);
+        if (!term.isLive()) return;
+        lanes.lead(term.epoch, known);
+        log.log({ msg: 'This replica leads', epoch: term.epoch, objects: known.length });
+        await this.#lookAgain(known);
+        await this.#findAbandoned(term);
+        return;
+      } catch (error) {
+        log.warn({ msg: 'The objects cannot be read yet', error: messageOf(error) });
+        await new Promise((resolve) => this.#after(1_000, () => resolve(undefined)));
+      }
+    }
+  }
+
+  #end(): void {
+    const { lanes, health } = this.parts;
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+    lanes.drop();
+    health.clear();
+  }
+
+  /** The ledgers are read anew: what another leader wrote last decides what is there. */
+  async #known(term: Term): Promise<KnownObject[]> {
+    const { client, objects, ledgers, namespaces, intervals } = this.parts;
+    const { signal } = term;
+    await Promise.all([objects.whenSynced(signal), ledgers.whenSynced({ signal })]);
+    for (const namespace of namespaces ?? [undefined]) {
+      const { items } = await listAll(client, LEDGER_TYPE, { namespace, signal });
+      for (const item of items) ledgers.seen(item);
+    }
+    return DEPLOYABLE.flatMap((kind) =>
+      objects.all(kind).map((object) => knownObject(kind, object, intervals)),
+    );
+  }
+
+  /**
+   * What an instance depends on may have changed while nobody led. Where it did not, the run finds the same desired state and
+   * calls no provider.
+   */
+  async #lookAgain(known: readonly KnownObject[]): Promise<void> {
+    const { lanes, objects } = this.parts;
+    const orders = known
+      .filter(({ kind, last }) => kind === 'Instance' && last !== undefined && last.result !== 'retry')
+      .map(({ kind, namespace, name, generation }): LaneOrder => {
+        return { kind, namespace, name, generation, action: 'update', cause: 'dependent' };
+      });
+    await lanes.take(orders);
+    for (const kind of DEPLOYABLE) for (const object of objects.all(kind)) this.#giveUpIfAsked(kind, object);
+  }
+
+  /** Ledgers whose owner has gone without us: somebody took our finalizer off by hand. */
+  async #findAbandoned(term: Term): Promise<void> {
+    const owners = new Map(this.parts.ledgers.list().map(({ spec }) => [spec.owner.uid, spec.owner]));
+    for (const { kind, namespace, name, uid } of owners.values()) {
+      if (!term.isLive()) return;
+      if (kind === 'Inline' || this.parts.objects.of(kind).byUid(uid)) continue;
+      const object = await unlessMissing(
+        this.parts.client.get<CustomObject>(typeOf<DeployableKind>(kind), { namespace, name }),
+      );
+      if (object?.metadata.uid !== uid) await this.#abandon(kind, namespace, name, uid);
+    }
+  }
+
+  #changed<K extends (typeof FOLLOWED)[number]>(kind: K, { before, after }: Change<CustomObject<K>>): void {
+    const { lanes, leadership } = this.parts;
+    if (!leadership.isLeader || !lanes.leading) return;
+    const { orders, fanOuts } = effectsOfChange(kind, before, after);
+    // Both are done at once; on a replica that has just ceased to lead the next one finds all of it by itself.
+    if (orders.length > 0) lanes.take(orders).catch(() => undefined);
+    if (fanOuts.length > 0) lanes.insertFanOuts(fanOuts);
+    if (!isDeployable(kind)) return;
+    if (!after) this.#gone(kind, before);
+    else this.#stands(kind, before, after);
+  }
+
+  #stands(kind: DeployableKind, before: CustomObject | undefined, after: CustomObject): void {
+    const { lanes } = this.parts;
+    const key = { kind, namespace: after.metadata.namespace ?? '', name: after.metadata.name };
+    if (before && isSuspended(before) !== isSuspended(after)) lanes.setSuspended(key, isSuspended(after));
+    this.#giveUpIfAsked(kind, after);
+  }
+
+  #gone(kind: DeployableKind, before: CustomObject | undefined): void {
+    if (!before) return;
+    const { namespace = '', name, uid = '' } = before.metadata;
+    const { lanes, objects, health, ledgers } = this.parts;
+    if (kind === 'Target') health.forget(uid);
+    // A successor of the same name has a lane of its own by now.
+    if (!objects.get(kind, { namespace, name })) lanes.forget({ kind, namespace, name });
+    if (ledgers.byIndex('owner', uid).some(({ spec }) => (spec.entries ?? []).length > 0)) {
+      this.#untilDone(() => this.#abandon(kind, namespace, name, uid));
+    }
+  }
+
+  /** The workloads stay; only what we know of them goes, since nobody can ask for their removal any more. */
+  async #abandon(kind: DeployableKind, namespace: string, name: string, uid: string): Promise<void> {
+    const left = await this.parts.ledger.releaseOwner(uid);
+    this.parts.log.warn({
+      msg: 'An object has gone before what was deployed for it was removed, which stays',
+      object: `${kind}/${namespace}/${name}`,
+      left: left.map(lineOf),
+    });
+  }
+
+  /** `symphony/deletion-policy: orphan` on an object that is being deleted. */
+  #giveUpIfAsked(kind: DeployableKind, object: CustomObject): void {
+    const { deletionTimestamp, annotations, namespace = '', name, uid = '' } = object.metadata;
+    if (deletionTimestamp === undefined || annotations?.[DELETION_POLICY] !== 'orphan') return;
+    const { lanes, ledger, finalizers, log } = this.parts;
+    this.#untilDone(async () => {
+      // From then on a run under way can write nothing more.
+      lanes.forget({ kind, namespace, name });
+      const left = await ledger.releaseOwner(uid);
+      await finalizers.remove(kind, { namespace, name }, uid);
+      log.log({
+        msg: 'An object was orphaned as asked',
+        object: `${kind}/${namespace}/${name}`,
+        left: left.map(lineOf),
+      });
+    });
+  }
+
+  /** Tries until it is done or this replica does not lead any more. */
+  #untilDone(work: () => Promise<void>): void {
+    work().catch((error: unknown) => {
+      if (!this.parts.leadership.isLeader) return;
+      this.parts.log.warn({ msg: 'It is tried again', error: messageOf(error) });
+      this.#after(RETRY_MS, () => this.#untilDone(work));
+    });
+  }
+
+  #after(ms: number, work: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      work();
+    }, ms);
+    this.#timers.add(timer);
+  }
+}
+
+function isDeployable(kind: ObjectKind): kind is DeployableKind {
+  return kind === 'Target' || kind === 'Instance';
+}
+
+/** What a person reads of an entry. */
+export function lineOf({ component, targetName, provider }: LedgerEntry): string {
+  return `${component} on ${targetName} (${provider})`;
+}

@@ -1,0 +1,257 @@
+import type { AppConfig } from '../../config/index.js';
+import { messageOf, type DeployableKind } from '@symphony/model';
+import { ApiClient, openAccess } from './client/index.js';
+import { OrderedLanes } from './controller/ordered-lanes.js';
+import { dependentsFrom } from './controller/dependents.js';
+import { lineOf, Operator } from './controller/operator.js';
+import { entriesIn, LEDGER_TYPE, type LedgerObject } from './ledger/ledger-object.js';
+import { KubernetesLedger } from './ledger/kubernetes-ledger.js';
+import { MemoryWaker, termOf } from './lanes/index.js';
+import { Elector, processIdentity, refuseBesideSymphony, type Term } from './leadership/index.js';
+import { Finalizers } from './objects/finalizers.js';
+import { OrderAnnotation, typeOf, type CustomObject } from './objects/custom-object.js';
+import { KubernetesObjectStore, requestOf } from './objects/kubernetes-object-store.js';
+import { ObjectReflectors } from './objects/object-reflectors.js';
+import { Reflector } from './reflector/index.js';
+import { HandledOrders } from './runs/handled-orders.js';
+import { KubernetesDesiredState } from './runs/kubernetes-desired-state.js';
+import { KubernetesRunHistory, KubernetesSummaries } from './runs/kubernetes-history.js';
+import { MemoryTargetHealth } from './runs/memory-target-health.js';
+import { KubernetesProgress, outcomeWriter, type OutcomeParts } from './runs/outcomes.js';
+import { keyText, RUN_HISTORY_TYPE, RunLog, type RunHistoryObject } from './runs/run-log.js';
+import { StatusWriter } from './runs/status-writer.js';
+import { SecretSigningKeyStore } from './secrets.js';
+
+/** The name of the Lease, and of the Secret with the signing key. */
+const LEASE = 'symphony-engine';
+const SIGNING_KEY = 'symphony-engine-signing-key';
+
+export interface RuntimeLog {
+  debug(fields: object): void;
+  info(fields: object): void;
+  warn(fields: object): void;
+}
+
+/** Everything that speaks to the API server, wired; `start` begins to follow the objects and to run for the leadership. */
+export class KubernetesRuntime {
+  readonly waker: MemoryWaker;
+  readonly objects: ObjectReflectors;
+  readonly ledgers: Reflector<LedgerObject, 'owner' | 'target'>;
+  readonly histories: Reflector<RunHistoryObject, 'owner' | 'summary'>;
+  readonly elector: Elector;
+  readonly health: MemoryTargetHealth;
+  readonly ledger: KubernetesLedger;
+  readonly lanes: OrderedLanes;
+  readonly store: KubernetesObjectStore;
+  readonly desiredState: KubernetesDesiredState;
+  readonly progress: KubernetesProgress;
+  readonly history: KubernetesRunHistory;
+  readonly summaries: KubernetesSummaries;
+  readonly signingKeys: SecretSigningKeyStore;
+  readonly #operator: Operator;
+  readonly #log: RunLog;
+  /** Resolves when no run of an ended term is under way; set by whoever knows the runs. */
+  runsSettled: (term: Term) => Promise<void> = () => Promise.resolve();
+
+  private constructor(
+    readonly client: ApiClient,
+    config: Pick<AppConfig, 'kubernetes' | 'reconcile'>,
+    private readonly log: RuntimeLog,
+  ) {
+    const { kubernetes, reconcile } = config;
+    const namespaces = kubernetes.namespaces.length > 0 ? kubernetes.namespaces : undefined;
+    const home = kubernetes.leaseNamespace ?? client.namespace ?? 'default';
+    const shared = { client, namespaces, log };
+    this.waker = new MemoryWaker((message) => log.warn({ msg: message }));
+    this.objects = new ObjectReflectors(shared);
+    this.ledgers = new Reflector({
+      ...shared,
+      type: LEDGER_TYPE,
+      indexes: { owner: ({ spec }) => [spec.owner.uid], target: ({ spec }) => [spec.targetUid] },
+    });
+    this.histories = new Reflector({
+      ...shared,
+      type: RUN_HISTORY_TYPE,
+      indexes: {
+        owner: ({ spec }) => [spec.owner.uid],
+        summary: ({ metadata, spec: { summary } }) =>
+          summary ? [keyText(metadata.namespace ?? '', summary.key)] : [],
+      },
+    });
+    this.#log = new RunLog({
+      client,
+      cache: this.histories,
+      warn: (msg, error) => log.warn({ msg, error: messageOf(error) }),
+    });
+    this.history = new KubernetesRunHistory(this.#log, this.histories);
+    this.summaries = new KubernetesSummaries(this.#log, this.histories);
+    this.signingKeys = new SecretSigningKeyStore(client, home, SIGNING_KEY);
+    this.elector = new Elector({
+      client,
+      namespace: home,
+      name: LEASE,
+      identity: processIdentity(),
+      timing: timingOf(kubernetes.leaseSeconds),
+      knownEpoch: () => this.#knownEpoch(),
+      mayLead: (signal) => refuseBesideSymphony(client, namespaces ?? [home], signal),
+      settled: (term) => this.runsSettled(term),
+      log,
+    });
+    this.health = new MemoryTargetHealth((uid) => this.#recovered(uid));
+    const finalizers = new Finalizers({ client, seen: (kind, ref) => this.objects.get(kind, ref) });
+    this.ledger = new KubernetesLedger({
+      client,
+      cache: this.ledgers,
+      assertFence: (fence) => this.lanes.assertFence(fence),
+      keepOwner: async ({ kind, namespace, name, uid }) => {
+        if (kind !== 'Inline') await finalizers.add(kind, { namespace, name }, uid);
+      },
+      targets: {
+        isOurs: (uid) => UUID.test(uid),
+        isStored: (uid) => this.objects.targets.byUid(uid) !== undefined,
+        wasLeft: (uid) => this.#wasLeft(uid),
+      },
+    });
+    const orders = new HandledOrders();
+    const outcomes: OutcomeParts = {
+      objectOf: ({ kind, namespace, name, payload }) =>
+        payload ? undefined : this.objects.get<DeployableKind>(kind, { namespace, name }),
+      status: new StatusWriter({
+        client,
+        seen: (kind, object) => this.objects.of<DeployableKind>(kind).seen(object),
+      }),
+      finalizers,
+      orders,
+      log: this.#log,
+      ledger: this.ledger,
+      assertFence: ({ fence }) => this.lanes.assertFence(fence),
+    };
+    this.lanes = new OrderedLanes({
+      clock: { now: () => performance.now(), wallNow: () => Date.now() },
+      exists: ({ kind, namespace, name }) => this.objects.get(kind, { namespace, name }) !== undefined,
+      write: outcomeWriter(outcomes),
+      dependentsOf: dependentsFrom({
+        instances: this.objects.instances,
+        ownersOn: (uid) => this.ledgers.byIndex('target', uid).flatMap(entriesIn),
+      }),
+      waker: this.waker,
+      note: async ({ kind, namespace, name, actor }) => {
+        const annotations = { [OrderAnnotation.Reconcile]: requestOf(actor) };
+        const body = { metadata: { annotations } };
+        await client.patch<CustomObject>(
+          typeOf<DeployableKind>(kind),
+          { namespace, name },
+          { kind: 'merge', body },
+        );
+      },
+    });
+    this.progress = new KubernetesProgress(outcomes);
+    this.desiredState = new KubernetesDesiredState({
+      client,
+      targets: this.objects.targets,
+      ledger: this.ledger,
+      unhealthy: (uids) => this.health.unhealthy(uids),
+      onRead: (object) => orders.read(object),
+    });
+    this.store = new KubernetesObjectStore({
+      client,
+      cache: this.objects,
+      linesOf: async (uid) => (await this.ledger.entriesOf(uid)).map(lineOf),
+    });
+    this.#operator = new Operator({
+      client,
+      objects: this.objects,
+      ledgers: this.ledgers,
+      lanes: this.lanes,
+      ledger: this.ledger,
+      finalizers,
+      health: this.health,
+      leadership: this.elector,
+      namespaces,
+      intervals: { interval: reconcile.interval, minInterval: reconcile.minInterval },
+      log: { log: (message) => log.info(fieldsOf(message)), warn: (message) => log.warn(fieldsOf(message)) },
+    });
+  }
+
+  /**
+   * Finds the way to the API server and makes sure that it answers.
+   * @throws SymphonyError with a sentence for the terminal
+   */
+  static async open(
+    config: Pick<AppConfig, 'kubernetes' | 'reconcile'>,
+    log: RuntimeLog,
+  ): Promise<KubernetesRuntime> {
+    const { kubeconfig, context } = config.kubernetes;
+    const client = new ApiClient({ access: await openAccess({ kubeconfig, context }) });
+    try {
+      await client.text('/version');
+      return new KubernetesRuntime(client, config, log);
+    } catch (error) {
+      await client.close();
+      throw error;
+    }
+  }
+
+  start(): void {
+    this.objects.start();
+    this.ledgers.start();
+    this.histories.start();
+    this.#operator.start();
+    this.elector.start();
+  }
+
+  /** @throws UnavailableError `CacheNotReady` */
+  async ready(): Promise<void> {
+    const deadlineMs = 1_000;
+    await Promise.all([
+      this.objects.ready(deadlineMs),
+      this.ledgers.whenSynced({ deadlineMs }),
+      this.histories.whenSynced({ deadlineMs }),
+    ]);
+  }
+
+  /** The Lease is held until the runs have ended: call it when nothing runs any more. */
+  async close(): Promise<void> {
+    await this.#log.flush();
+    this.#log.close();
+    this.#operator.stop();
+    await this.elector.stop();
+    await Promise.all([this.objects.stop(), this.ledgers.stop(), this.histories.stop()]);
+    await this.client.close();
+    this.log.debug({ msg: 'Nothing follows the cluster any more' });
+  }
+
+  #knownEpoch(): number {
+    return Math.max(0, ...this.ledgers.list().map(({ spec }) => termOf(spec.epoch)));
+  }
+
+  /** Whoever waits for a target that answers again runs now. */
+  #recovered(uid: string): void {
+    const target = this.objects.targets.byUid(uid);
+    if (!target || !this.lanes.leading) return;
+    const { namespace = '', name } = target.metadata;
+    const properties = target.spec?.properties ?? {};
+    this.lanes.insertFanOuts([{ kind: 'Target', namespace, name, uid, propertiesAfter: properties }]);
+  }
+
+  #wasLeft(uid: string): void {
+    const target = this.objects.targets.byUid(uid);
+    if (target?.metadata.deletionTimestamp === undefined) return;
+    const { namespace = '', name, generation = 1 } = target.metadata;
+    this.lanes
+      .take([{ kind: 'Target', namespace, name, generation, action: 'delete', cause: 'dependent' }])
+      .catch(() => undefined);
+  }
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** In the proportions of Kubernetes' own controllers: 15, 10 and 2 seconds. */
+function timingOf(leaseSeconds: number): { leaseMs: number; renewDeadlineMs: number; retryMs: number } {
+  const leaseMs = leaseSeconds * 1_000;
+  return { leaseMs, renewDeadlineMs: (leaseMs * 2) / 3, retryMs: (leaseMs * 2) / 15 };
+}
+
+function fieldsOf(message: object | string): object {
+  return typeof message === 'string' ? { msg: message } : message;
+}
