@@ -17,10 +17,6 @@ export function missingHelm(): string | undefined {
 }
 
 let program: string | undefined;
-let home: string | undefined;
-process.once('exit', () => {
-  if (home !== undefined) rmSync(home, { recursive: true, force: true });
-});
 
 /** Helm, which is fetched when it is not there. @throws Error with what went wrong */
 function helmProgram(): string {
@@ -41,16 +37,20 @@ export interface HelmResult {
 /** Runs Helm. Nothing of this machine's own configuration reaches it. */
 export function helm(args: readonly string[], kubeconfig?: string): HelmResult {
   // A home of its own, where it puts its caches: without one that is the folder it is started in.
-  home ??= mkdtempSync(join(tmpdir(), 'symphony-helm-home-'));
+  const home = mkdtempSync(join(tmpdir(), 'symphony-helm-home-'));
   const env: NodeJS.ProcessEnv = { PATH: process.env['PATH'], HOME: home };
   if (kubeconfig !== undefined) env['KUBECONFIG'] = kubeconfig;
-  const { status, stdout, stderr, error } = spawnSync(helmProgram(), args, {
-    encoding: 'utf8',
-    env,
-    timeout: 120_000,
-    maxBuffer: 16 * 1024 * 1024,
-  });
-  return { code: status ?? -1, stdout, stderr: stderr || (error?.message ?? '') };
+  try {
+    const { status, stdout, stderr, error } = spawnSync(helmProgram(), args, {
+      encoding: 'utf8',
+      env,
+      timeout: 120_000,
+      maxBuffer: 16 * 1024 * 1024,
+    });
+    return { code: status ?? -1, stdout, stderr: stderr || (error?.message ?? '') };
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
 }
 
 export interface Release {
