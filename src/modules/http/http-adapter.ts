@@ -12,6 +12,7 @@ import { answerClientError, refuseExpectation } from './client-error.js';
 import { Cors } from './cors.js';
 import { sendProblem, toProblem } from './problem-details.js';
 import { badUrl, checkRequest, parseQuery, pathOf } from './request-checks.js';
+import { RenewedTls } from './renewed-tls.js';
 import { RouteTable } from './route-table.js';
 import type { TlsIdentity } from './tls.js';
 
@@ -71,6 +72,7 @@ export function createHttpAdapter(options: HttpEdgeOptions): FastifyAdapter {
   installEdge(adapter.getInstance(), options);
   // Node's own refusal has no body.
   adapter.getInstance().server.on('checkExpectation', refuseExpectation);
+  if (tls) renewTls(adapter.getInstance(), tls, options.logger);
   return adapter;
 }
 
@@ -111,6 +113,18 @@ function installEdge(fastify: FastifyInstance, options: HttpEdgeOptions): void {
   fastify.addHook('preClose', async () => {
     ending = true;
     await active.settled(CLOSE_GRACE_MS);
+  });
+}
+
+function renewTls(fastify: FastifyInstance, tls: TlsIdentity, logger: Logger): void {
+  const renewed = new RenewedTls(tls, fastify.server, logger);
+  fastify.addHook('onListen', (done) => {
+    renewed.start();
+    done();
+  });
+  fastify.addHook('onClose', (_instance, done) => {
+    renewed.stop();
+    done();
   });
 }
 

@@ -1,4 +1,4 @@
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { ConfigError } from '../../config/errors.js';
@@ -11,6 +11,20 @@ export interface TlsIdentity {
   key: Buffer;
   /** When the certificate ends. */
   validTo: Date;
+  /** Where both come from, and will come from when they were renewed. */
+  files: TlsFiles;
+}
+
+/** Paths. */
+export interface TlsFiles {
+  cert: string;
+  key: string;
+}
+
+/** What lies in the two files at one moment: usable or not. */
+export interface TlsBytes {
+  cert: Buffer;
+  key: Buffer;
 }
 
 /**
@@ -20,16 +34,29 @@ export interface TlsIdentity {
 export function loadTls(certPath: string, keyPath: string): TlsIdentity {
   const cert = read('certificate', certPath);
   const key = read('key', keyPath);
-  const certificate = parseCertificate(cert, certPath);
-  if (!certificate.checkPrivateKey(parseKey(key, keyPath))) {
-    throw new ConfigError(`The TLS key ${keyPath} does not belong to the TLS certificate ${certPath}.`);
+  return checkedTls({ cert, key }, { cert: certPath, key: keyPath });
+}
+
+/**
+ * What was read from the files, if it can be served with.
+ * @throws ConfigError with one sentence that says what is wrong with which file
+ */
+export function checkedTls({ cert, key }: TlsBytes, files: TlsFiles): TlsIdentity {
+  const certificate = parseCertificate(cert, files.cert);
+  if (!certificate.checkPrivateKey(parseKey(key, files.key))) {
+    throw new ConfigError(`The TLS key ${files.key} does not belong to the TLS certificate ${files.cert}.`);
   }
   try {
     createSecureContext({ cert, key });
   } catch (error) {
-    throw new ConfigError(`The TLS certificate ${certPath} cannot be used: ${(error as Error).message}.`);
+    throw new ConfigError(`The TLS certificate ${files.cert} cannot be used: ${(error as Error).message}.`);
   }
-  return { cert, key, validTo: new Date(certificate.validTo) };
+  return { cert, key, validTo: new Date(certificate.validTo), files };
+}
+
+/** Tells whether two readings are the same; says nothing about the key that it was made from. */
+export function fingerprintOf({ cert, key }: TlsBytes): string {
+  return createHash('sha256').update(cert).update('\0').update(key).digest('base64url');
 }
 
 function read(what: string, path: string): Buffer {
