@@ -35,7 +35,7 @@ export const REASONS = {
   ProviderTimeout: 'The provider did not answer in time. It is tried again.',
   ReportTimeout:
     'The provider accepted it, but nobody reported the outcome in time. It is asked for anew at the next periodic run, or when you reconcile; a report that comes late still counts.',
-  TargetBusy: 'Another call to the target takes long; this run did not wait for it. It is tried again.',
+  TargetBusy: 'The target takes long to answer; this run did not wait for it. It is tried again.',
   TargetUnavailable: 'The target failed repeatedly and is left alone until a probe succeeds.',
   Pending: 'The provider accepted it; the outcome will be reported.',
   DependencyFailed: 'Something this component depends on is not there yet.',
