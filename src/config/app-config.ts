@@ -1,5 +1,6 @@
 import {
   ArrayMaxSize,
+  ArrayMinSize,
   IsArray,
   IsBoolean,
   IsIn,
@@ -207,6 +208,26 @@ class KubernetesConfig {
   @Min(1, whole(1, 600))
   @Max(600, whole(1, 600))
   leaseSeconds = 15;
+
+  @IsArray(text('a list of audiences'))
+  @ArrayMinSize(1, text('a list of at least one audience'))
+  @ArrayMaxSize(10, text('a list of at most 10 audiences'))
+  @Matches(/^\S{1,255}$/, { each: true, message: 'must be a list of audiences without blanks' })
+  audiences: string[] = ['symphony'];
+
+  /** Undefined: made from the address and the port that are listened on. */
+  @IsOptional()
+  @Matches(/^https?:\/\/[^\s/?#@]{1,255}$/, text('a URL without a path, such as https://10.1.2.3:8082'))
+  advertiseUrl?: string;
+
+  /** Absolute. */
+  @IsOptional()
+  @IsString(text('the path of a file'))
+  leaderCa?: string;
+
+  @IsOptional()
+  @Matches(/^[A-Za-z0-9.-]{1,253}$/, text('a DNS name'))
+  leaderServerName?: string;
 }
 
 class MetricsConfig {

@@ -281,6 +281,31 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     description:
       'Only with `--mode=k8s`: how long a leader that is silent keeps its Lease; it steps down by itself after two thirds of it.',
   }),
+  named('kubernetes.audiences', {
+    type: 'list',
+    placeholder: 'audience,…',
+    default: ['symphony'],
+    description:
+      'Only with `--mode=k8s`: the audiences of the bearer tokens that the API takes. A token for the API server is no good here, unless its audience is listed.',
+  }),
+  named('kubernetes.advertiseUrl', {
+    type: 'text',
+    placeholder: 'url',
+    description:
+      'Only with `--mode=k8s`: where other replicas reach this one when it leads. Default: the address and port that it listens on; `POD_IP`, or the first address of the machine, where it listens on all.',
+  }),
+  named('kubernetes.leaderCa', {
+    type: 'path',
+    placeholder: 'file',
+    description:
+      "Only with `--mode=k8s`: the certificates, in PEM form, that the leader's is checked with. Default: this replica's own, and those that Node.js trusts. Read again when it changes.",
+  }),
+  named('kubernetes.leaderServerName', {
+    type: 'text',
+    placeholder: 'name',
+    description:
+      "Only with `--mode=k8s`: the DNS name that the leader's certificate must have. Default: the first of this replica's own certificate.",
+  }),
 ];
 
 /** The key of that path, if there is one. */

@@ -12,6 +12,7 @@ const CHECK_SCHEMA = {
     name: { type: 'string' },
     ready: { type: 'boolean' },
     reason: { type: 'string', description: 'Why it is not ready.' },
+    detail: { type: 'string', description: 'More about what is ready.' },
     durationMs: { type: 'integer' },
   },
 };

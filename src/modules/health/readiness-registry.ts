@@ -4,16 +4,23 @@ import { SymphonyError } from '@symphony/model';
 const CHECK_DEADLINE_MS = 2000;
 
 /**
- * Tells whether one thing is ready: resolves when it is, resolves with a sentence that says why it is not, or rejects.
- * `signal` is aborted at the check's deadline.
+ * Tells whether one thing is ready: resolves when it is (with more to say, or nothing), resolves with a sentence that says why it is
+ * not, or rejects. `signal` is aborted at the check's deadline.
  */
-export type ReadinessCheck = (signal: AbortSignal) => Promise<void | string>;
+export type ReadinessCheck = (signal: AbortSignal) => Promise<void | string | ReadyWith>;
+
+/** It is ready, and anybody may know this beside. */
+export interface ReadyWith {
+  detail: string;
+}
 
 export interface CheckResult {
   name: string;
   ready: boolean;
   /** Why it is not ready. */
   reason?: string;
+  /** More about what is ready. */
+  detail?: string;
   durationMs: number;
 }
 
@@ -59,14 +66,14 @@ export class ReadinessRegistry implements BeforeApplicationShutdown {
 
   private async runOne(name: string, check: ReadinessCheck): Promise<CheckResult> {
     const started = performance.now();
-    const reason = await this.reasonNotReady(name, check);
+    const outcome = await this.outcomeOf(name, check);
     const durationMs = Math.round(performance.now() - started);
-    return reason === undefined
-      ? { name, ready: true, durationMs }
-      : { name, ready: false, reason, durationMs };
+    return typeof outcome === 'string'
+      ? { name, ready: false, reason: outcome, durationMs }
+      : { name, ready: true, ...outcome, durationMs };
   }
 
-  private async reasonNotReady(name: string, check: ReadinessCheck): Promise<string | undefined> {
+  private async outcomeOf(name: string, check: ReadinessCheck): Promise<string | ReadyWith | undefined> {
     const deadline = new AbortController();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<string>((resolve) => {

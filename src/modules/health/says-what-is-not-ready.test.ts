@@ -25,6 +25,16 @@ test('ready when every check passes', async () => {
   expect((await ready()).readiness.checks).toEqual([]);
 });
 
+test('a check that passes may say more', async () => {
+  const leave = registry.register('k8s', async () => ({ detail: 'engine-1 leads.' }));
+  const { status, readiness } = await ready();
+  expect(status).toBe(200);
+  expect(readiness.checks).toEqual([
+    { name: 'k8s', ready: true, detail: 'engine-1 leads.', durationMs: expect.any(Number) },
+  ]);
+  leave();
+});
+
 test('503 names each check that does not pass, and says no more than was meant for everybody', async () => {
   const leave = [
     registry.register('a', async () => 'Migrations are still running'),
