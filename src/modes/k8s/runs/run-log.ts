@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { SummaryState, type DeployableKind, type SummaryResult } from '@symphony/model';
+import { ConflictError, SummaryState, type DeployableKind, type SummaryResult } from '@symphony/model';
 import pLimit from 'p-limit';
 import type { Claim, RunRecord, SummaryWrite } from '../../../modules/queue/index.js';
 import { apiVersionOf, type ApiClient, type KubeObject, type ResourceType } from '../client/index.js';
@@ -125,6 +125,8 @@ export class RunLog {
         ),
       );
     } catch (error) {
+      // With its namespace the history goes as well.
+      if (error instanceof ConflictError && error.code === 'NamespaceTerminating') return;
       this.options.warn('The history of runs could not be written', error);
     }
   }
