@@ -22,7 +22,7 @@ describe('what depends on something', () => {
       .flatMap((mock) => mock.calls.filter((call) => call.operation === 'apply'))
       .sort((a, b) => a.startedAt - b.startedAt);
   const order = (...mocks: MockControl[]): string[] =>
-    changes(...mocks).flatMap((call) => call.components.map((name) => `${call.action} ${name}`));
+    changes(...mocks).flatMap((call) => (call.worked ?? []).map((name) => `${call.action} ${name}`));
 
   function expectOneAfterTheOther(...mocks: MockControl[]): void {
     const calls = changes(...mocks);
@@ -31,14 +31,19 @@ describe('what depends on something', () => {
     });
   }
 
-  describe('on one target', () => {
+  describe.each([
+    ['in one call, which keeps the order', 'true'],
+    ['in a call for each level', 'false'],
+  ])('on one target, %s', (_how, keepsOrder) => {
+    const of = (purpose: string): string => `${purpose}-${keepsOrder}`;
+
     async function deploy(
       name: string,
       faults: Parameters<MockControl['set']>[0] = {},
     ): Promise<MockControl> {
       const mock = mockControl(`dep-${name}`);
       mock.set(faults);
-      await engine.target(`${name}-t`, { topologies: mockTopology(`dep-${name}`) });
+      await engine.target(`${name}-t`, { topologies: mockTopology(`dep-${name}`, { keepsOrder }) });
       // Declared in the wrong order on purpose.
       await engine.solution(`${name}-s`, [WEB, API, DB, { name: 'alone' }]);
       await engine.instance(name, { solution: `${name}-s`, target: { name: `${name}-t` } });
@@ -46,20 +51,20 @@ describe('what depends on something', () => {
     }
 
     it('comes after it, and goes before it', async () => {
-      const mock = await deploy('order', { latencyMs: 20 });
-      await engine.settled('instances', 'order');
+      const mock = await deploy(of('order'), { latencyMs: 20 });
+      await engine.settled('instances', of('order'));
       const came = order(mock).filter((what) => !what.endsWith('alone'));
       expect(came).toEqual(['update db', 'update api', 'update web']);
       const before = mock.calls.length;
-      await engine.ok('DELETE', '/instances/order');
-      await engine.gone('instances', 'order');
+      await engine.ok('DELETE', `/instances/${of('order')}`);
+      await engine.gone('instances', of('order'));
       const removals = mock.calls.slice(before).flatMap((call) => (call.action ? call.components : []));
       expect(removals.filter((name) => name !== 'alone')).toEqual(['web', 'api', 'db']);
     });
 
     it('is blocked, not failed, while that fails, and goes on when it succeeds', async () => {
-      const mock = await deploy('blocked', { failApply: ['db'] });
-      const failed = await engine.settled('instances', 'blocked', 'Failed');
+      const mock = await deploy(of('blocked'), { failApply: ['db'] });
+      const failed = await engine.settled('instances', of('blocked'), 'Failed');
       expect(failed.status?.reason).toBe('ProviderFailed');
       const [target] = failed.status?.targetStatuses ?? [];
       expect(target?.componentStatuses.map(({ name, status }) => [name, status])).toEqual([
@@ -71,38 +76,38 @@ describe('what depends on something', () => {
       expect(names(mock)).toEqual(['alone']);
       expect(order(mock)).not.toContain('update api');
       mock.heal();
-      await engine.settled('instances', 'blocked');
+      await engine.settled('instances', of('blocked'));
       expect(names(mock)).toEqual(['alone', 'db', 'api', 'web']);
     });
 
     it('keeps that from being removed while it cannot be removed itself', async () => {
-      const mock = await deploy('kept');
-      await engine.settled('instances', 'kept');
+      const mock = await deploy(of('kept'));
+      await engine.settled('instances', of('kept'));
       mock.set({ failApply: ['web'] });
-      await engine.ok('DELETE', '/instances/kept');
-      await engine.settled('instances', 'kept', 'Failed');
+      await engine.ok('DELETE', `/instances/${of('kept')}`);
+      await engine.settled('instances', of('kept'), 'Failed');
       expect(names(mock).sort()).toEqual(['api', 'db', 'web']);
       mock.heal();
-      await engine.gone('instances', 'kept');
+      await engine.gone('instances', of('kept'));
       expect(names(mock)).toEqual([]);
     });
 
     it('is refused when it depends on itself in a circle, or on nothing, and nothing is touched', async () => {
-      const mock = await deploy('circle');
-      await engine.settled('instances', 'circle');
+      const mock = await deploy(of('circle'));
+      await engine.settled('instances', of('circle'));
       const before = names(mock);
       for (const [code, components] of [
         ['DependencyCycle', [WEB, API, { name: 'db', dependencies: ['web'] }]],
         ['DependencyUnknown', [{ name: 'web', dependencies: ['nothing'] }]],
       ] as const) {
-        await engine.solution('circle-s', [...components]);
+        await engine.solution(`${of('circle')}-s`, [...components]);
         await engine.until(`the instance to say ${code}`, async () =>
-          (await engine.get('instances', 'circle'))?.status?.reason === code ? true : undefined,
+          (await engine.get('instances', of('circle')))?.status?.reason === code ? true : undefined,
         );
         expect(names(mock)).toEqual(before);
       }
-      await engine.ok('DELETE', '/instances/circle');
-      await engine.gone('instances', 'circle');
+      await engine.ok('DELETE', `/instances/${of('circle')}`);
+      await engine.gone('instances', of('circle'));
       expect(names(mock)).toEqual([]);
     });
   });

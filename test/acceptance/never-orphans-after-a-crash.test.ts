@@ -53,7 +53,7 @@ class Trial {
     };
   }
 
-  /** The most calls that ran at once for the instance, wherever. */
+  /** The most calls that ran at once for one component of the instance on one target. */
   overlap(): number {
     const calls = TABLES.flatMap((table) => mockControl(`${this.id}-${table}`).calls);
     const applies = calls.filter((call) => call.operation === 'apply');
@@ -62,7 +62,7 @@ class Trial {
       ...applies.map((one) => {
         const until = (call: typeof one): number => call.endedAt ?? Infinity;
         const same = (call: typeof one): boolean =>
-          call.components.some((name) => one.components.includes(name));
+          call.target === one.target && call.components.some((name) => one.components.includes(name));
         return applies.filter(
           (two) => same(two) && two.startedAt <= one.startedAt && until(two) > one.startedAt,
         ).length;

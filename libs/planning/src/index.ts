@@ -13,6 +13,6 @@ export {
   type TargetInput,
 } from './generate/stored.js';
 export { toWireDeployment, wireForRemoval, type RemovalOptions, type WireOptions } from './wire.js';
-export { blockedBy, runnableActions, type ActionOutcome, type Runnable } from './outcomes.js';
+export { blockedBy, runnableActions, type ActionOutcome, type Outcomes, type Runnable } from './outcomes.js';
 export type { Awaited, Differs, PlanInput, Unresolved } from './plan/input.js';
 export { plan } from './plan/plan.js';

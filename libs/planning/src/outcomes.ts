@@ -3,11 +3,11 @@ import type { Action, Step } from '@symphony/model';
 /** How an action ended; `unknown`: it was called, and nobody can say what came of it. */
 export type ActionOutcome = 'ok' | 'failed' | 'blocked' | 'unknown';
 
+/** How actions ended, by id. */
+export type Outcomes = Pick<ReadonlyMap<string, ActionOutcome>, 'get'>;
+
 /** The id of the first requirement that did not succeed (or has not ended), or undefined when nothing blocks the action. */
-export function blockedBy(
-  action: Pick<Action, 'requires'>,
-  outcomes: ReadonlyMap<string, ActionOutcome>,
-): string | undefined {
+export function blockedBy(action: Pick<Action, 'requires'>, outcomes: Outcomes): string | undefined {
   return action.requires.find((id) => outcomes.get(id) !== 'ok');
 }
 
@@ -19,14 +19,15 @@ export interface Runnable {
 }
 
 /** Requirements within the step count as met, as its provider keeps to the order, unless they are blocked themselves. */
-export function runnableActions(step: Step, outcomes: ReadonlyMap<string, ActionOutcome>): Runnable {
+export function runnableActions(step: Pick<Step, 'actions'>, outcomes: Outcomes): Runnable {
   const result: Runnable = { run: [], blocked: [] };
-  const soFar = new Map(outcomes);
+  const here = new Map<string, ActionOutcome>();
+  const soFar = { get: (id: string) => here.get(id) ?? outcomes.get(id) };
   for (const action of step.actions) {
     const by = blockedBy(action, soFar);
     if (by === undefined) result.run.push(action);
     else result.blocked.push({ action, by });
-    soFar.set(action.id, by === undefined ? 'ok' : 'blocked');
+    here.set(action.id, by === undefined ? 'ok' : 'blocked');
   }
   return result;
 }

@@ -1,44 +1,50 @@
-import { isFailure, StateCode, type ComponentResultSpec } from '@symphony/model';
-import type { ApplyResults, ComponentStep } from './contract.js';
+import { isFailure, StateCode } from '@symphony/model';
+import type { ApplyCall, ApplyResult, ApplyResults, ComponentStep } from './contract.js';
 
 /**
- * Applies the components of a step, several at once, each after those of the step that it depends on. A component whose
- * prerequisite failed is not applied (8001); the removal of one waits for the removal of all that depend on it, and goes
- * on whatever became of them.
+ * Applies the components of a step as `TargetProvider.keepsOrder` promises: several at once, each after those of the step
+ * that it depends on. A component whose prerequisite failed or is pending is not applied (8001), nor removed (8002) while
+ * something that depends on it could not be.
  *
  * @param atOnce how many components are worked on at the same time
  * @param apply answers for one component. Once it rejects, no further component is begun.
+ * @param onResult told of each result as it is known
  * @throws what `apply` rejected with first, after everything that had begun has ended
  */
 export async function applyInOrder(
   steps: readonly ComponentStep[],
   atOnce: number,
-  apply: (step: ComponentStep) => Promise<ComponentResultSpec>,
+  apply: (step: ComponentStep) => Promise<ApplyResult>,
+  onResult?: ApplyCall['onResult'],
 ): Promise<ApplyResults> {
-  const results = new Map<string, ComponentResultSpec>();
+  const results = new Map<string, ApplyResult>();
   const prerequisites = prerequisitesOf(steps);
   const waiting = new Set(steps);
   const running = new Set<Promise<void>>();
   const errors: unknown[] = [];
+  const end = ({ component: { name } }: ComponentStep, result: ApplyResult): void => {
+    results.set(name, result);
+    onResult?.(name, result);
+  };
   const start = (step: ComponentStep): void => {
     const work = apply(step)
       .then(
-        (result) => void results.set(step.component.name, result),
+        (result) => end(step, result),
         (error: unknown) => void errors.push(error),
       )
       .finally(() => running.delete(work));
     running.add(work);
   };
   while (waiting.size > 0 && errors.length === 0) {
-    const isDone = (step: ComponentStep): boolean => results.has(step.component.name);
-    let ready = [...waiting].filter((step) => prerequisites.get(step)?.every(isDone));
+    const hasEnded = (step: ComponentStep): boolean => results.has(step.component.name);
+    let ready = [...waiting].filter((step) => prerequisites.get(step)?.every(hasEnded));
     // They all wait for each other: the order of the step decides.
     if (ready.length === 0 && running.size === 0) ready = [...waiting].slice(0, 1);
     for (const step of ready.slice(0, atOnce - running.size)) {
       waiting.delete(step);
-      const missing = failedPrerequisite(step, results);
+      const missing = prerequisites.get(step)?.find((other) => !isDone(results.get(other.component.name)));
       if (missing === undefined) start(step);
-      else results.set(step.component.name, notApplied(missing));
+      else end(step, leftOut(step, missing.component.name));
     }
     if (running.size > 0) await Promise.race(running);
   }
@@ -61,17 +67,19 @@ function prerequisitesOf(steps: readonly ComponentStep[]): Map<ComponentStep, Co
   return prerequisites;
 }
 
-function failedPrerequisite(
-  step: ComponentStep,
-  results: ReadonlyMap<string, ComponentResultSpec>,
-): string | undefined {
-  if (step.action === 'delete') return undefined;
-  return step.component.dependencies?.find((name) => isFailure(results.get(name)?.status ?? StateCode.OK));
+/** One that has not ended belongs to a circle, which is cut open there. */
+function isDone(result: ApplyResult | undefined): boolean {
+  return result === undefined || (!result.pending && !isFailure(result.status));
 }
 
-function notApplied(missing: string): ComponentResultSpec {
-  return {
-    status: StateCode.UpdateFailed,
-    message: `not applied, because it depends on '${missing}', which failed`,
-  };
+function leftOut({ action }: ComponentStep, other: string): ApplyResult {
+  return action === 'delete'
+    ? {
+        status: StateCode.DeleteFailed,
+        message: `not removed, because '${other}', which depends on it, is still there`,
+      }
+    : {
+        status: StateCode.UpdateFailed,
+        message: `not applied, because it depends on '${other}', which is not there`,
+      };
 }

@@ -32,11 +32,36 @@ describe('applyInOrder', () => {
     expect(events).toEqual(['+a', '-a', '+b', '-b', '+c', '-c']);
   });
 
-  it('removes dependents first, also after a failure', async () => {
-    const steps = [step('a', [], 'delete'), step('b', ['a'], 'delete')];
+  it('removes dependents first, and keeps what one that could not be removed depends on', async () => {
+    const steps = [step('a', [], 'delete'), step('b', ['a'], 'delete'), step('c', ['b'], 'delete')];
+    expect((await trace(steps, 4)).events).toEqual(['+c', '-c', '+b', '-b', '+a', '-a']);
     const { events, results } = await trace(steps, 4, ['b']);
-    expect(events).toEqual(['+b', '-b', '+a', '-a']);
-    expect(results).toMatchObject({ a: { status: 8004 }, b: { status: 8001 } });
+    expect(events).toEqual(['+c', '-c', '+b', '-b']);
+    expect(results).toMatchObject({ a: { status: 8002 }, b: { status: 8001 }, c: { status: 8004 } });
+    expect(results['a']?.message).toContain("'b'");
+  });
+
+  it('does not apply what depends on something that is only pending', async () => {
+    const begun: string[] = [];
+    const results = await applyInOrder([step('a'), step('b', ['a'])], 4, ({ component: { name } }) => {
+      begun.push(name);
+      return Promise.resolve({ status: 0, message: '', pending: {} });
+    });
+    expect(begun).toEqual(['a']);
+    expect(results).toMatchObject({ a: { pending: {} }, b: { status: 8001 } });
+  });
+
+  it('tells each result as soon as it is known, also before a rejection', async () => {
+    const told: string[] = [];
+    const run = applyInOrder(
+      [step('a'), step('b', ['a'])],
+      4,
+      ({ component: { name } }) =>
+        name === 'a' ? Promise.resolve({ status: 8004, message: '' }) : Promise.reject(new Error('cut')),
+      (name, { status }) => told.push(`${name} ${status}`),
+    );
+    await expect(run).rejects.toThrow('cut');
+    expect(told).toEqual(['a 8004']);
   });
 
   it('does not apply what depends on a failure, nor what depends on that', async () => {

@@ -92,7 +92,7 @@ it('any secret of some length goes, in every way, and the text around it stays',
   const secrets = string({ minLength: 8, maxLength: 40, unit: 'grapheme' });
   assert(
     property(secrets, constantFrom(...WAYS), (secret, [, write]) => {
-      pre(!/^[\s=]|[\s=]$/.test(secret) && secret.isWellFormed());
+      pre(!/^[\s=]|[\s=]$/.test(secret) && Buffer.from(secret).toString() === secret);
       const text = redact(`<${write(secret)}>`, [secret]);
       expect(text).toContain(REDACTED);
       expect(text.startsWith('<') && text.endsWith('>')).toBe(true);

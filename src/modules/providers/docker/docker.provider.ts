@@ -36,6 +36,7 @@ const LOOKS_AT_ONCE = 8;
 /** Runs each component as a container of one Docker engine. */
 export class DockerProvider implements TargetProvider {
   readonly rule: ValidationRule;
+  readonly keepsOrder = true;
   readonly #engine: DockerEngine;
   readonly #doings = new OwnDoings();
 
@@ -86,11 +87,12 @@ export class DockerProvider implements TargetProvider {
         refused[component.name] = { status: StateCode.ValidateFailed, message: read.problems.join('; ') };
       else declarations.set(component.name, read);
     }
-    const results = await applyInOrder(admitted, AT_ONCE, async (step) => {
+    const applyOne = async (step: ComponentStep): Promise<ComponentResultSpec> => {
       const refusal = refused[step.component.name];
       if (refusal) return refusal;
       return call.dryRun ? untouched() : this.#applyOne(call, step, declarations.get(step.component.name));
-    });
+    };
+    const results = await applyInOrder(admitted, AT_ONCE, applyOne, call.onResult);
     return { ...results, ...refused };
   }
 

@@ -26,6 +26,7 @@ const ABSENT: ReadonlySet<number> = new Set([404, 410]);
 /** Applies a component by one HTTP request: a gate that other components depend on, or a notice to somebody. */
 export class HttpProvider implements TargetProvider {
   readonly rule: ValidationRule;
+  readonly keepsOrder = true;
   readonly #agent: Agent;
 
   constructor(
@@ -67,7 +68,12 @@ export class HttpProvider implements TargetProvider {
   async apply(call: ApplyCall): Promise<ApplyResults> {
     if (call.signal.aborted) throw abortError(call.signal, 'The requests of the components');
     const { admitted, refused } = admit(this.rule, call.steps);
-    const results = await applyInOrder(admitted, AT_ONCE, (step) => this.#applyOne(step, call));
+    const results = await applyInOrder(
+      admitted,
+      AT_ONCE,
+      (step) => this.#applyOne(step, call),
+      call.onResult,
+    );
     return { ...refused, ...results };
   }
 

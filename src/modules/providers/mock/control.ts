@@ -11,6 +11,8 @@ export interface MockCall {
   target: string;
   /** Names, in the order of the step. */
   components: readonly string[];
+  /** For apply: those that were worked on, in that order; others depend on one that failed. */
+  worked?: string[];
   /** For apply. */
   action?: 'update' | 'delete';
   dryRun?: boolean;

@@ -23,7 +23,8 @@ export function mockProvider(options: MockOptions = {}): ProviderDefinition {
       : {}),
     create: (config) => {
       readConcurrency(config);
-      return new MockProvider(config['id'] ?? '', readFaults(config));
+      // `false`: as a provider that leaves the order of a step's components to the engine.
+      return new MockProvider(config['id'] ?? '', readFaults(config), config['keepsOrder'] !== 'false');
     },
   };
 }

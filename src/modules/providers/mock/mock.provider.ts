@@ -3,8 +3,10 @@ import { StateCode, type ComponentSpec } from '@symphony/model';
 import {
   abortError,
   admit,
+  applyInOrder,
   ProviderError,
   type ApplyCall,
+  type ApplyResult,
   type ApplyResults,
   type ComponentStep,
   type GetCall,
@@ -24,6 +26,7 @@ export class MockProvider implements TargetProvider {
     /** Targets with the same id share what they hold; without one each target has its own. */
     private readonly id: string,
     private readonly configured: MockFaults,
+    readonly keepsOrder = true,
   ) {}
 
   async get(call: GetCall): Promise<ComponentSpec[]> {
@@ -46,19 +49,28 @@ export class MockProvider implements TargetProvider {
     const control = this.controlOf(call);
     const components = call.steps.map((step) => step.component.name);
     const head = { ...headOf(call), action: call.steps[0]?.action, dryRun: call.dryRun };
-    return control.record({ ...head, operation: 'apply', components }, async () => {
+    const worked: string[] = [];
+    return control.record({ ...head, operation: 'apply', components, worked }, async () => {
       const faults = control.faults(this.configured);
       await this.enter(call, faults, faults.hangApply);
       const { admitted, refused } = admit(this.rule, call.steps);
       if (call.dryRun) return refused;
-      const done = admitted.map((step) => [step.component.name, perform(control, step, faults)] as const);
+      const done = await applyInOrder(
+        admitted,
+        1,
+        (step) => {
+          worked.push(step.component.name);
+          return Promise.resolve(perform(control, step, faults));
+        },
+        faults.loseReply ? undefined : call.onResult,
+      );
       if (faults.loseReply) {
         throw new ProviderError(
           'ProviderFailed',
           'The answer of the mock target was lost, as loseReply asks for.',
         );
       }
-      return { ...refused, ...Object.fromEntries(done) };
+      return { ...refused, ...done };
     });
   }
 
@@ -78,7 +90,7 @@ export class MockProvider implements TargetProvider {
   }
 }
 
-function perform(control: MockControl, step: ComponentStep, faults: MockFaults): ApplyResults[string] {
+function perform(control: MockControl, step: ComponentStep, faults: MockFaults): ApplyResult {
   const { action, component } = step;
   if (isNamed(faults.pendApply, component.name)) {
     const ticket = control.pend(step);
