@@ -130,7 +130,7 @@ describe('small rules', () => {
   });
   it('every reason says something, in whole sentences', () => {
     for (const [code, text] of Object.entries(REASONS)) expect(text, code).toMatch(/^[A-Za-z].*\.$/);
-    expect(reason('TargetBusy', 'Because.').message).toMatch(/^Because\. Another call/);
+    expect(reason('TargetBusy', 'Because.').message).toMatch(/^Because\. The target/);
     expect(retryOf('SolutionNotFound')).toBe('wait-for-change');
     expect(retryOf('ProviderTimeout')).toBe('backoff');
   });
