@@ -41,7 +41,7 @@ export class StandaloneRuntime {
       });
       dataSources.push(dataSource);
       await dataSource.initialize();
-      return new Database(dataSource);
+      return new Database(dataSource, { isFull: () => embedded?.diskFull ?? false });
     };
     try {
       const database = await connect(config.database.poolSize);

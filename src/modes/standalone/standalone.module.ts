@@ -39,9 +39,7 @@ class StandaloneLifecycle implements OnModuleInit, OnApplicationShutdown {
 
   onModuleInit(): void {
     this.wakeups.start();
-    this.readiness.register('database', async () => {
-      await this.runtime.database.query('SELECT 1');
-    });
+    this.readiness.register('database', () => this.runtime.database.check());
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -75,7 +75,7 @@ class Load {
   /** Milliseconds. */
   slowest = 0;
   written = 0;
-  #on = true;
+  readonly #ending = new AbortController();
   readonly #done: Promise<unknown>;
 
   constructor(engine: EngineProcess) {
@@ -91,12 +91,12 @@ class Load {
   }
 
   async end(): Promise<void> {
-    this.#on = false;
+    this.#ending.abort();
     await this.#done;
   }
 
   async #write(first: number): Promise<void> {
-    for (let n = first; this.#on; n += WRITERS.length) {
+    for (let n = first; !this.#ending.signal.aborted; n += WRITERS.length) {
       const name = `i${n % INSTANCES}`;
       const spec = { solution: 'app', target: { name: `t${n % 4}` }, parameters: { turn: String(n) } };
       const began = performance.now();

@@ -20,12 +20,41 @@ const MAX_TRANSACTION_TRIES = 5;
 const UNAVAILABLE = /^(08|57P|53|57014)/;
 const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH']);
 
+/** No room for what is written: of the disk, or by a quota. */
+const DISK_FULL = '53100';
+
+// A page of its own is what a full disk refuses; other writes may find room in pages that are there. Nothing of it stays.
+const WRITE_A_PAGE = 'CREATE TEMPORARY TABLE room_to_write ON COMMIT DROP AS SELECT 1 AS page';
+
+export interface DatabaseOptions {
+  /** Whether the server is down because its disk is full, as far as whoever runs it knows. */
+  isFull?: () => boolean;
+}
+
 /** The database as the adapters see it: TypeORM's data source for migrations, its pool for hand-written SQL. */
 export class Database implements Sql {
   readonly #pool: Pool;
+  /** A write found no room, and none that needs room has succeeded since. */
+  #full = false;
 
-  constructor(readonly dataSource: DataSource) {
+  constructor(
+    readonly dataSource: DataSource,
+    private readonly options: DatabaseOptions = {},
+  ) {
     this.#pool = (dataSource.driver as unknown as { master: Pool }).master;
+  }
+
+  /**
+   * Whether it answers, and takes writes if one was refused before.
+   * @throws UnavailableError with a sentence for everybody
+   */
+  async check(): Promise<void> {
+    await this.query('SELECT 1');
+    if (!this.#full) return;
+    await this.transaction(async (tx) => {
+      await tx.query(WRITE_A_PAGE);
+    });
+    this.#full = false;
   }
 
   /** Connections of this process: open ones, those of them that are idle, and how many requests wait for one. */
@@ -38,12 +67,24 @@ export class Database implements Sql {
     statement: Statement | string,
     values: readonly unknown[] = [],
   ): Promise<R[]> {
-    return untilNoCollision(() => run<R>(this.#pool, statement, values));
+    return untilNoCollision(() => this.#told(() => run<R>(this.#pool, statement, values)));
   }
 
   /** Runs `work` in one transaction, again when the database says that it collided with another. */
   async transaction<T>(work: (tx: Sql) => Promise<T>, begin = 'BEGIN'): Promise<T> {
-    return untilNoCollision(() => this.#once(work, begin));
+    return untilNoCollision(() => this.#told(() => this.#once(work, begin)));
+  }
+
+  /** Every failure that is the database's own leaves by here, in words for users. */
+  async #told<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === 'DatabaseFull') this.#full = true;
+      if (code === 'DatabaseUnavailable' && this.options.isFull?.()) throw full(error);
+      throw error;
+    }
   }
 
   async #once<T>(work: (tx: Sql) => Promise<T>, begin: string): Promise<T> {
@@ -108,6 +149,7 @@ function codeOf(error: unknown): string {
 /** A database that cannot be reached is a 503 with a sentence, not a driver's message. */
 function translated(error: unknown): unknown {
   const code = codeOf(error);
+  if (code === DISK_FULL) return full(error);
   const message = error instanceof Error ? error.message : '';
   const gone =
     UNAVAILABLE.test(code) ||
@@ -118,5 +160,13 @@ function translated(error: unknown): unknown {
     'The database cannot be reached at the moment; try again in a few seconds.',
     'DatabaseUnavailable',
     { cause: error },
+  );
+}
+
+function full(cause: unknown): UnavailableError {
+  return new UnavailableError(
+    'The disk of the database is full, so nothing can be written; nothing that was accepted is lost. Free some space there: work goes on by itself then.',
+    'DatabaseFull',
+    { cause },
   );
 }

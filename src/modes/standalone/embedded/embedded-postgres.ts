@@ -48,6 +48,8 @@ const SOCKET_PORT = 5432;
 /** Programs copied for an account that cannot reach ours: where it can, and only root can write. */
 const ROOT_COPIES = '/var/cache/symphony/postgres';
 const LONGEST_PAUSE_MS = 10_000;
+/** The system's words, which the server repeats (`lc_messages` is C). */
+const NO_SPACE = /No space left on device|Disk quota exceeded/;
 /** A server that ran this long had started well: the next failure is a new one. */
 const SETTLED_MS = 60_000;
 
@@ -82,6 +84,7 @@ export class EmbeddedPostgres {
   private readonly listeners = new Set<(exit: UnexpectedExit) => void>();
   private readonly supervised: Promise<void>;
   private stopped: Promise<void> | undefined;
+  private full = false;
 
   private constructor(
     readonly connection: Readonly<EmbeddedConnection>,
@@ -140,6 +143,11 @@ export class EmbeddedPostgres {
     return undefined;
   }
 
+  /** The server is down, and what it said last is that its disk is full. */
+  get diskFull(): boolean {
+    return this.full;
+  }
+
   /** Calls back each time that the server ends without `stop()`; it is being restarted then. Returns the way out. */
   onExit(callback: (exit: UnexpectedExit) => void): () => void {
     this.listeners.add(callback);
@@ -172,7 +180,9 @@ export class EmbeddedPostgres {
       const exit = await this.server.exited;
       if (signal.aborted) return;
       if (performance.now() - since > SETTLED_MS) failures = 0;
-      this.log.error(`the embedded database ended by itself (exit code ${exit.code}); starting it again`);
+      this.full = NO_SPACE.test(exit.lastLines);
+      const why = this.full ? 'its disk is full' : `exit code ${exit.code}`;
+      this.log.error(`the embedded database ended by itself (${why}); starting it again`);
       for (const listener of this.listeners) this.tell(listener, exit);
       for (let running = false; !running && !signal.aborted;) {
         running = await this.restart(failures++, signal);
@@ -187,9 +197,11 @@ export class EmbeddedPostgres {
       const longest = failures === 0 ? 0 : Math.min(LONGEST_PAUSE_MS, 100 * 2 ** Math.min(failures, 10));
       await sleep(longest * (0.5 + Math.random() / 2), undefined, { signal });
       this.server = await this.relaunch(signal);
+      this.full = false;
       this.log.info('the embedded database runs again');
       return true;
     } catch (error) {
+      this.full = NO_SPACE.test(messageOf(error));
       if (!signal.aborted)
         this.log.error(`the embedded database does not start again yet: ${messageOf(error)}`);
       return false;
