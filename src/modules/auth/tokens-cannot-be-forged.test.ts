@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { UnavailableError } from '@symphony/model';
 import { decodeJwt, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { SigningKeyStore } from './signing-key-store.js';
 import { Tokens } from './tokens.js';
 import type { User } from './users.js';
@@ -90,6 +90,20 @@ test('a changed signature is noticed, wherever it changed', async () => {
     const other = token[at] === 'A' ? 'B' : 'A';
     expect(await tokens.userOf(token.slice(0, at) + other + token.slice(at + 1), users)).toBeUndefined();
   }
+});
+
+test('a token that was good before is refused once it has expired, its password changed, or its user gone', async () => {
+  const token = await tokens.issue(ann);
+  expect(await tokens.userOf(token, users)).toBe(ann);
+  expect(await tokens.userOf(token, new Map())).toBeUndefined();
+  expect(await tokens.userOf(token, new Map([['ann', { ...ann, credential: 'new' }]]))).toBeUndefined();
+  vi.useFakeTimers({ now: Date.now() + 24 * 60 * 60 * 1000 + 60_000, toFake: ['Date'] });
+  try {
+    expect(await tokens.userOf(token, users)).toBeUndefined();
+  } finally {
+    vi.useRealTimers();
+  }
+  expect(await tokens.userOf(token, users)).toBe(ann);
 });
 
 test('a store that was away when the key was first needed does not lock everybody out', async () => {

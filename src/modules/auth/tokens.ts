@@ -10,9 +10,23 @@ const LIFETIME_SECONDS = 24 * 60 * 60;
 /** Replicas' clocks differ a little. */
 const CLOCK_TOLERANCE_SECONDS = 30;
 
+/** Good tokens that are remembered; the oldest make room. */
+const MAX_REMEMBERED = 1_000;
+
+/** What a good token says. */
+interface Claims {
+  name: string;
+  mark: string;
+  /** Seconds since 1970. */
+  expires: number;
+}
+
 /** Issues and checks bearer tokens: JWTs of HS256 under the key of the store. */
 export class Tokens {
   #key: Promise<KeyObject> | undefined;
+  /** Clients send the same token with each request, and checking a signature costs as much as the rest of a small one. */
+  readonly #good = new Map<string, Claims>();
+  readonly #marks = new WeakMap<object, string>();
 
   constructor(private readonly store: SigningKeyStore) {}
 
@@ -42,10 +56,28 @@ export class Tokens {
    */
   async userOf(token: string, users: ReadonlyMap<string, User>): Promise<User | undefined> {
     const key = await this.#loadKey();
-    const subject = await verified(token, key);
-    const user = subject && users.get(subject.name);
+    const claims = await this.#claimsOf(token, key);
+    const user = claims && users.get(claims.name);
     if (!user) return undefined;
-    return sameText(subject.mark, credentialMark(key, user)) ? user : undefined;
+    return sameText(claims.mark, this.#markOf(user, key)) ? user : undefined;
+  }
+
+  async #claimsOf(token: string, key: KeyObject): Promise<Claims | undefined> {
+    const known = this.#good.get(token);
+    if (known && Date.now() < known.expires * 1000) return known;
+    this.#good.delete(token);
+    const claims = await verified(token, key);
+    if (!claims) return undefined;
+    const [oldest] = this.#good.keys();
+    if (this.#good.size >= MAX_REMEMBERED && oldest !== undefined) this.#good.delete(oldest);
+    this.#good.set(token, claims);
+    return claims;
+  }
+
+  #markOf(user: User, key: KeyObject): string {
+    const mark = this.#marks.get(user) ?? credentialMark(key, user);
+    this.#marks.set(user, mark);
+    return mark;
   }
 
   #loadKey(): Promise<KeyObject> {
@@ -65,7 +97,7 @@ export class Tokens {
   }
 }
 
-async function verified(token: string, key: KeyObject): Promise<{ name: string; mark: string } | undefined> {
+async function verified(token: string, key: KeyObject): Promise<Claims | undefined> {
   try {
     const { payload } = await jwtVerify(token, key, {
       algorithms: [ALGORITHM],
@@ -74,8 +106,10 @@ async function verified(token: string, key: KeyObject): Promise<{ name: string; 
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
       requiredClaims: ['sub', 'exp', 'nbf', 'jti', 'crd'],
     });
-    const { sub, crd } = payload;
-    return typeof sub === 'string' && typeof crd === 'string' ? { name: sub, mark: crd } : undefined;
+    const { sub, crd, exp = 0 } = payload;
+    return typeof sub === 'string' && typeof crd === 'string'
+      ? { name: sub, mark: crd, expires: exp }
+      : undefined;
   } catch {
     return undefined;
   }

@@ -1,7 +1,13 @@
 import { UnavailableError } from '@symphony/model';
 
-/** A batch larger than this holds its locks for too long. */
-const MAX_BATCH = 500;
+export interface GatherOptions {
+  /** A batch larger than this holds its locks for too long. */
+  maxBatch: number;
+  /** Batches under way at the same time. */
+  atOnce: number;
+}
+
+const DEFAULTS: GatherOptions = { maxBatch: 500, atOnce: 1 };
 
 interface Waiting<T, R> {
   item: T;
@@ -10,29 +16,35 @@ interface Waiting<T, R> {
 }
 
 /**
- * Does together what is asked for in the same moment. One batch is under way at a time, and what comes meanwhile makes the
- * next one: nobody waits for a timer, and the busier it is the larger the batches get.
+ * Does together what is asked for in the same moment. One batch is under way at a time, or a few, and what comes meanwhile
+ * makes the next one: nobody waits for a timer, and the busier it is the larger the batches get.
  */
 export class Gather<T, R> {
   #waiting: Waiting<T, R>[] = [];
-  #busy = false;
+  #busy = 0;
+  readonly #options: GatherOptions;
 
   /** @param work answers in the order of its items; when it rejects, all of the batch reject */
-  constructor(private readonly work: (items: readonly T[]) => Promise<readonly R[]>) {}
+  constructor(
+    private readonly work: (items: readonly T[]) => Promise<readonly R[]>,
+    options: Partial<GatherOptions> = {},
+  ) {
+    this.#options = { ...DEFAULTS, ...options };
+  }
 
   add(item: T): Promise<R> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
-      if (this.#busy) return;
-      this.#busy = true;
+      if (this.#busy >= this.#options.atOnce) return;
+      this.#busy++;
       // Not at once: what ends in the same turn of the event loop goes along.
       setImmediate(() => void this.#drain());
     });
   }
 
   async #drain(): Promise<void> {
-    while (this.#waiting.length > 0) await this.#flush(this.#waiting.splice(0, MAX_BATCH));
-    this.#busy = false;
+    while (this.#waiting.length > 0) await this.#flush(this.#waiting.splice(0, this.#options.maxBatch));
+    this.#busy--;
   }
 
   async #flush(batch: readonly Waiting<T, R>[]): Promise<void> {
@@ -63,11 +75,14 @@ export interface GatherWork<T, R> {
 export class GatherOrAlone<T, R> {
   readonly #gather: Gather<T, { done: R | undefined }>;
 
-  constructor(private readonly work: GatherWork<T, R>) {
+  constructor(
+    private readonly work: GatherWork<T, R>,
+    options: Partial<GatherOptions> = {},
+  ) {
     this.#gather = new Gather(async (items) => {
       const results = await work.together(items);
       return items.map((_, i) => ({ done: results[i] }));
-    });
+    }, options);
   }
 
   async add(item: T): Promise<R> {
