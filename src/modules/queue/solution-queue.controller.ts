@@ -3,11 +3,11 @@ import { ApiBody, ApiHeader, ApiOperation, ApiQuery, ApiResponse, ApiTags } from
 import { InvalidInputError, isPlainObject, type SummaryResult } from '@symphony/model';
 import type { FastifyRequest } from 'fastify';
 import { principalOf } from '../auth/index.js';
-import { flagOf, namespaceOf, wordOf, wrongQuery, type Query as QueryFields } from './query.js';
+import { flagOf, namespaceOf, type Query as QueryFields } from './query.js';
+import { OBJECT_TYPES, subjectOf, typeOf } from './queue-subject.js';
 import { ACCEPTED_SCHEMA, SUMMARY_RESULT_SCHEMA } from './queue-schemas.js';
-import { SolutionQueueService, type QueueSubject } from './solution-queue.service.js';
+import { SolutionQueueService } from './solution-queue.service.js';
 
-const OBJECT_TYPES = ['instance', 'target', 'deployment'] as const;
 /** Symphony's text, spelling included: clients compare it. */
 const ACCEPTED = { result: '200 - instance reconcilation job accepted' };
 
@@ -107,17 +107,6 @@ export class SolutionQueueController {
   async delete(@Query() query: QueryFields): Promise<void> {
     await this.queue.forget(subjectOf(query));
   }
-}
-
-function subjectOf(query: QueryFields): QueueSubject {
-  const instance = query['instance'] || query['name'];
-  if (!instance) throw wrongQuery('instance', 'must be given: the name of the instance');
-  return { namespace: namespaceOf(query), instance, target: typeOf(query) === 'target' };
-}
-
-function typeOf(query: QueryFields): (typeof OBJECT_TYPES)[number] {
-  const type = wordOf(query, 'objectType', OBJECT_TYPES) ?? 'instance';
-  return flagOf(query, 'target') ? 'target' : type;
 }
 
 function activeTargetOf(header: string | undefined): string | undefined {

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import {
   Annotation,
-  InvalidInputError,
   NotFoundError,
   SummaryState,
   TARGET_RUNTIME_PREFIX,
@@ -14,16 +13,8 @@ import { generateInline } from '@symphony/planning';
 import { effectsOfWrite, ObjectStore } from '../state/index.js';
 import { JobStore } from './job-store.js';
 import type { LaneView } from './lanes.js';
+import { addressesOf, withoutGuid, type QueueSubject } from './queue-subject.js';
 import { SummaryStore } from './summary-store.js';
-
-/** What `instance=` and its companions name. */
-export interface QueueSubject {
-  namespace: string;
-  /** A name, `name-guid`, or `target-runtime-<target>`. */
-  instance: string;
-  /** The name is a target's, with or without the prefix. */
-  target: boolean;
-}
 
 export interface PostedDeployment {
   namespace?: string;
@@ -32,11 +23,6 @@ export interface PostedDeployment {
   activeTarget?: string;
   actor?: string;
 }
-
-/** Longer than any name with a guid behind it. */
-const MAX_INSTANCE = 320;
-const INSTANCE = /^[A-Za-z0-9][A-Za-z0-9._:-]*$/;
-const WITH_GUID = /^(.+)-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 const NOTHING_YET: SummarySpec = {
   targetCount: 0,
@@ -48,12 +34,6 @@ const NOTHING_YET: SummarySpec = {
   allAssignedDeployed: false,
   removed: false,
 };
-
-interface Address {
-  kind: DeployableKind;
-  namespace: string;
-  name: string;
-}
 
 /** Symphony's view of the queue: orders, and the outcome of the newest run. */
 @Injectable()
@@ -152,24 +132,6 @@ export class SolutionQueueService {
   }
 }
 
-/** The objects that the texts may mean, the most literal first. */
-function addressesOf({ namespace, instance, target }: QueueSubject, fallback?: string): Address[] {
-  const texts = [instance, ...(fallback ? [fallback] : [])];
-  const names = texts.flatMap((text) => [text, ...withoutGuid(text)]);
-  names.forEach((name) => checkInstance(name));
-  return names.flatMap((name) => {
-    const targetName = name.startsWith(TARGET_RUNTIME_PREFIX) ? name.slice(TARGET_RUNTIME_PREFIX.length) : '';
-    const asTarget: Address[] = targetName ? [{ kind: 'Target', namespace, name: targetName }] : [];
-    if (target) return [...asTarget, { kind: 'Target', namespace, name }];
-    return [...asTarget, { kind: 'Instance', namespace, name }];
-  });
-}
-
-function withoutGuid(text: string): string[] {
-  const name = WITH_GUID.exec(text)?.[1];
-  return name === undefined ? [] : [name];
-}
-
 function summaryKeys(
   { instance, target }: QueueSubject,
   fallback: string | undefined,
@@ -184,12 +146,6 @@ function summaryKeys(
   // A target's name alone is no key: an instance may have the same.
   const usable = target ? keys.filter((key) => key.startsWith(TARGET_RUNTIME_PREFIX)) : keys;
   return [...new Set(usable)];
-}
-
-function checkInstance(text: string): void {
-  if (text.length <= MAX_INSTANCE && INSTANCE.test(text)) return;
-  const message = 'must be a name, a name and guid, or target-runtime-<target>';
-  throw new InvalidInputError(`The query parameter instance ${message}.`, [{ path: 'instance', message }]);
 }
 
 function stateOf(lane: LaneView | undefined, stored: SummaryState | undefined): SummaryState {

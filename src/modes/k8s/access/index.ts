@@ -1,0 +1,2 @@
+export { KubernetesAccess, type KubernetesAccessOptions } from './kubernetes-access.js';
+export { ruleOf } from './routes.js';

@@ -1,0 +1,175 @@
+import type { DeployableKind, ObjectKind } from '@symphony/model';
+import { queueAddressesOf, queueSubjectOf, queueTypeOf } from '../../../modules/queue/index.js';
+import { addressesOfWrite, addressOfInline, namespaceOf, saysYes, type Asked } from './asked.js';
+import { need, type Need, type NeedVerb } from './needs.js';
+
+/** What one route asks of its callers, and where it is answered. */
+export interface RouteRule {
+  /** @throws InvalidInputError for a request that its handler would refuse as well */
+  needs: (asked: Asked) => Need[];
+  /** Only the leader can answer; for so long it may take until its answer begins. Undefined: every replica can. */
+  leaderMs?: number;
+}
+
+/** Longer than the longest look at providers (a minute). */
+const LOOK_MS = 75_000;
+/** Longer than a posted deployment is waited for (a quarter of an hour). */
+const RUN_MS = 16 * 60_000;
+
+function one(verb: NeedVerb, kind: ObjectKind, subresource?: string): RouteRule {
+  return {
+    needs: (asked) => [
+      need(verb, kind, {
+        namespace: namespaceOf(asked),
+        name: asked.params['name'] ?? '',
+        ...(subresource === undefined ? {} : { subresource }),
+      }),
+    ],
+  };
+}
+
+function all(kind: ObjectKind): RouteRule {
+  return { needs: ({ query }) => [need('list', kind, { namespace: query['namespace'] || undefined })] };
+}
+
+/**
+ * It creates or replaces, so it needs both rights, unless a precondition rules one of them out: then the write fails rather than do
+ * the other. As for Kubernetes' own routes, `create` is asked for without a name.
+ */
+function put(kind: ObjectKind): RouteRule {
+  return {
+    needs(asked) {
+      const { 'if-match': match, 'if-none-match': noneMatch } = asked.headers;
+      return addressesOfWrite(kind, asked).flatMap(({ namespace, name }) => [
+        ...(match === undefined ? [need('create', kind, { namespace })] : []),
+        ...(noneMatch === undefined ? [need('update', kind, { namespace, name })] : []),
+      ]);
+    },
+  };
+}
+
+/** To forget an object and leave what it deployed is a change of the object, which `kubectl` makes with an annotation. */
+function remove(kind: ObjectKind): RouteRule {
+  return {
+    needs(asked) {
+      const scope = { namespace: namespaceOf(asked), name: asked.params['name'] ?? '' };
+      const orphans = !['', 'false'].includes(asked.query['orphan']?.toLowerCase() ?? '');
+      return [need('delete', kind, scope), ...(orphans ? [need('update', kind, scope)] : [])];
+    },
+  };
+}
+
+/** The right to every object that the request may turn out to mean. */
+function queued(verb: NeedVerb, asked: Asked, fallback?: string): Need[] {
+  return queueAddressesOf(queueSubjectOf(asked.query), fallback).map(({ kind, namespace, name }) =>
+    need(verb, kind, { namespace, name }),
+  );
+}
+
+/**
+ * A posted deployment brings its own solution and targets: it can do what its sender could do by creating all three, and it is an
+ * order on the lane of the instance.
+ */
+function inlineNeeds(asked: Asked): Need[] {
+  const { namespace, name } = addressOfInline(asked);
+  return [
+    need('update', 'Instance', { namespace, name }),
+    ...(['Instance', 'Solution', 'Target'] as const).map((kind) => need('create', kind, { namespace })),
+  ];
+}
+
+const DEPLOYABLE: readonly DeployableKind[] = ['Instance', 'Target'];
+
+/** The kinds that a word means; a word that means none is refused by the handler. */
+function kindsOf(word: string | undefined): readonly DeployableKind[] {
+  const meant = DEPLOYABLE.filter((kind) => kind.toLowerCase() === word?.toLowerCase());
+  return meant.length > 0 ? meant : DEPLOYABLE;
+}
+
+const inline: RouteRule = { needs: inlineNeeds, leaderMs: RUN_MS };
+const plan = (kind: DeployableKind): RouteRule => ({ ...one('get', kind), leaderMs: LOOK_MS });
+
+/**
+ * Every route that takes a token, by its method and template: who may, and which only the leader can answer. A route that is not
+ * here is refused to everybody. docs/kubernetes/access.md shows it to people.
+ */
+export const ROUTE_RULES: Readonly<Record<string, RouteRule>> = {
+  'GET /v1alpha2/targets/registry': all('Target'),
+  'POST /v1alpha2/targets/registry': put('Target'),
+  'GET /v1alpha2/targets/registry/:name': one('get', 'Target'),
+  'POST /v1alpha2/targets/registry/:name': put('Target'),
+  'DELETE /v1alpha2/targets/registry/:name': remove('Target'),
+  'PUT /v1alpha2/targets/status/:name': one('update', 'Target', 'status'),
+  'PUT /v1alpha2/targets/status/:name/:component': one('update', 'Target', 'status'),
+  'POST /v1alpha2/targets/ping/:name': one('update', 'Target', 'status'),
+  'GET /v1alpha2/targets/download/:docType/:name': one('get', 'Target'),
+  'GET /v1alpha2/targets/registry/:name/plan': plan('Target'),
+  'GET /v1alpha2/targets/registry/:name/runs': one('get', 'Target'),
+  'GET /v1alpha2/targets/registry/:name/runs/:id': one('get', 'Target'),
+
+  'GET /v1alpha2/solutions': all('Solution'),
+  'POST /v1alpha2/solutions': put('Solution'),
+  'GET /v1alpha2/solutions/:name': one('get', 'Solution'),
+  'POST /v1alpha2/solutions/:name': put('Solution'),
+  'DELETE /v1alpha2/solutions/:name': remove('Solution'),
+
+  'GET /v1alpha2/solutioncontainers': all('SolutionContainer'),
+  'GET /v1alpha2/solutioncontainers/:name': one('get', 'SolutionContainer'),
+  'POST /v1alpha2/solutioncontainers/:name': put('SolutionContainer'),
+  'DELETE /v1alpha2/solutioncontainers/:name': remove('SolutionContainer'),
+
+  'GET /v1alpha2/instances': all('Instance'),
+  'POST /v1alpha2/instances': put('Instance'),
+  'GET /v1alpha2/instances/:name': one('get', 'Instance'),
+  'POST /v1alpha2/instances/:name': put('Instance'),
+  'DELETE /v1alpha2/instances/:name': remove('Instance'),
+  'GET /v1alpha2/instances/:name/plan': plan('Instance'),
+  'GET /v1alpha2/instances/:name/runs': one('get', 'Instance'),
+  'GET /v1alpha2/instances/:name/runs/:id': one('get', 'Instance'),
+
+  'GET /v1alpha2/solution/queue': {
+    needs: (asked) => queued('get', asked, asked.query['name'] || undefined),
+    leaderMs: LOOK_MS,
+  },
+  'POST /v1alpha2/solution/queue': {
+    needs: (asked) =>
+      queueTypeOf(asked.query) === 'deployment'
+        ? inlineNeeds(asked)
+        : queued(saysYes(asked, 'delete') ? 'delete' : 'update', asked),
+    leaderMs: LOOK_MS,
+  },
+  'DELETE /v1alpha2/solution/queue': { needs: (asked) => queued('update', asked), leaderMs: LOOK_MS },
+  'POST /v1alpha2/solution/reconcile': inline,
+  'POST /v1alpha2/solution/reconcile/:delete': inline,
+  'POST /v1alpha2/solution/instances': inline,
+  'DELETE /v1alpha2/solution/instances': inline,
+  // It changes nothing, but what it calls, and with which credentials, is in the body.
+  'GET /v1alpha2/solution/instances': { needs: inlineNeeds, leaderMs: LOOK_MS },
+
+  'GET /v1alpha2/jobs': {
+    needs: ({ query }) =>
+      kindsOf(query['kind']).map((kind) =>
+        need('list', kind, { namespace: query['namespace'] || undefined }),
+      ),
+    leaderMs: LOOK_MS,
+  },
+  'GET /v1alpha2/jobs/:kind/:namespace/:name': {
+    needs: ({ params }) =>
+      kindsOf(params['kind']).map((kind) =>
+        need('get', kind, { namespace: params['namespace'] ?? '', name: params['name'] ?? '' }),
+      ),
+    leaderMs: LOOK_MS,
+  },
+  'POST /v1alpha2/jobs': {
+    needs: (asked) => [need('update', 'Instance', { namespace: namespaceOf(asked) })],
+    leaderMs: LOOK_MS,
+  },
+
+  'GET /metrics': { needs: () => [{ verb: 'get', path: '/metrics' }] },
+};
+
+/** The rule of a matched route; HEAD is answered like GET. */
+export function ruleOf(method: string, template: string | undefined): RouteRule | undefined {
+  const key = `${method === 'HEAD' ? 'GET' : method} ${template ?? ''}`;
+  return Object.hasOwn(ROUTE_RULES, key) ? ROUTE_RULES[key] : undefined;
+}
