@@ -1,6 +1,13 @@
 import { beforeEach, expect, test } from 'vitest';
 import type { KnownObject } from '../../../src/modes/k8s/lanes/index.js';
-import { Bench, HOUR_MS, keyOf, outcomeOf, WORKER } from '../../support/job-store/subject.js';
+import {
+  Bench,
+  HOUR_MS,
+  keyOf,
+  outcomeOf,
+  recordedOutcome,
+  WORKER,
+} from '../../support/job-store/subject.js';
 import { openMemoryLanes, type MemorySubject } from './subject.js';
 
 const INTERVAL_MS = 1_800_000;
@@ -120,4 +127,29 @@ test('an order of before is not waited for any more: the lane tells that it has 
   await lead(known('a', 'succeeded'));
   const view = await subject.store.find(keyOf('a'));
   expect(view?.doneSeq).toBe(view?.orderSeq);
+});
+
+test('a run for each dependent that finds nothing new leaves the looks at the targets where they were', async () => {
+  await lead(...names.map((name) => known(name, 'succeeded', { lastHash: 'h' })));
+  const before = await shares();
+  await bench.order(...names.map((name) => ({ name, cause: 'dependent' as const })));
+  const unchanged = outcomeOf({ nextRunMs: INTERVAL_MS, deploymentHash: 'h' }, 'UpToDate');
+  for (const claim of await bench.claim(400)) await subject.store.complete(claim, unchanged);
+  const after = await shares();
+  // None later than before; those at the end of the interval perhaps a tenth of it earlier.
+  const moved = after.map((share, i) => share - (before[i] ?? 0));
+  expect(Math.max(...moved)).toBeLessThan(0.01);
+  expect(Math.min(...moved)).toBeGreaterThan(-0.11);
+});
+
+test('a run that a person ordered, or that did something, is a look: the next one is an interval later', async () => {
+  await lead(...names.map((name) => known(name, 'succeeded')));
+  await bench.order(
+    ...names.map((name, i) => ({ name, cause: i % 2 ? ('person' as const) : ('dependent' as const) })),
+  );
+  for (const claim of await bench.claim(400)) {
+    const outcome = claim.cause === 'person' ? outcomeOf : recordedOutcome;
+    await subject.store.complete(claim, outcome({ nextRunMs: INTERVAL_MS }));
+  }
+  expect(Math.min(...(await shares()))).toBeGreaterThan(0.89);
 });

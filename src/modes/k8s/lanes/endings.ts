@@ -16,6 +16,7 @@ export interface Moment {
   backoff: BackoffOptions;
 }
 
+const DEPENDENT = CAUSES.indexOf('dependent');
 const PERSON = CAUSES.indexOf('person');
 const RETRY = CAUSES.indexOf('retry');
 const PERIODIC = CAUSES.indexOf('periodic');
@@ -39,19 +40,30 @@ export function finish(lane: Lane, outcome: RunOutcome, { now, random, backoff }
   } else if (result === 'yielded') {
     lane.dueAt = now;
   } else if (result === 'succeeded' || result === 'waiting') {
+    lane.dueAt =
+      outcome.nextRunMs === undefined ? undefined : now + periodicMs(outcome.nextRunMs, first, random());
+    // Such a run mostly looked at no target, and must not put off the one that does. Many are ordered at once, as by a new
+    // leader: what was spread over the interval stays so.
+    if (lane.cause === DEPENDENT && leavesNothing(outcome) && lane.dueAt !== undefined)
+      lane.dueAt = Math.min(lane.dueAt, Math.max(now, lane.lookAt ?? Infinity));
     lane.attempts = 0;
     lane.cause = PERIODIC;
     lane.actor = undefined;
-    lane.dueAt =
-      outcome.nextRunMs === undefined ? undefined : now + periodicMs(outcome.nextRunMs, first, random());
+    lane.lookAt = undefined;
   } else {
     // Also an object that was to go and is there all the same: it is looked at again.
+    lane.lookAt = undefined;
     lane.attempts = result === 'retry' ? failed + 1 : 0;
     lane.cause = RETRY;
     lane.actor = undefined;
     lane.dueAt = now + Math.max(outcome.retryAfterMs ?? 0, backoffMs(failed, random(), backoff));
   }
   return again;
+}
+
+/** A run that changes nothing beside its lane, as a periodic one that found nothing to do. */
+export function leavesNothing({ result, status, summary, record }: RunOutcome): boolean {
+  return result !== 'removed' && !status && !summary && !record;
 }
 
 /**

@@ -26,6 +26,8 @@ import { LaneIndex } from './lane-index.js';
 import { Leases } from './leases.js';
 import { Schedule } from './schedule.js';
 
+const PERIODIC = CAUSES.indexOf('periodic');
+
 export interface LaneTableOptions {
   clock: LaneClock;
   /** Whether a stored object of that name is known. */
@@ -140,6 +142,7 @@ export class LaneTable {
     const alone = lane.dueAt === undefined;
     const dueAt = now + Math.max(0, order.delayMs ?? 0);
     this.#schedule.remove(lane);
+    if (!alone && lane.cause === PERIODIC) lane.lookAt = lane.dueAt;
     if (alone || lane.orderSeq === lane.claimedSeq) lane.orderedAt = now;
     if (alone || cause <= lane.cause) lane.actor = order.actor;
     lane.cause = alone ? cause : Math.min(lane.cause, cause);
@@ -163,6 +166,7 @@ export class LaneTable {
       lane.epoch = epochOf(this.#term, ++lane.claims);
       lane.claimedSeq = lane.orderSeq;
       lane.claimedAt = now;
+      if (lane.cause === PERIODIC) lane.lookAt = undefined;
       lane.dueAt = undefined;
     }
     return lanes.map((lane) => claimOf(lane, this.options.clock));
@@ -313,6 +317,7 @@ export class LaneTable {
       doneSeq: 0,
       orderedAt: 0,
       dueAt: undefined,
+      lookAt: undefined,
       turn: 0,
       worker: undefined,
       claims: this.#claimsBefore,

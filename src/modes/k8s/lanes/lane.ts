@@ -74,6 +74,8 @@ export interface Lane extends LaneKey, HeapItem {
   orderedAt: number;
   /** When the waiting order is due; undefined: nothing waits (a claim sets it to that). */
   dueAt: number | undefined;
+  /** When the periodic run was due into which the newest order folded; undefined: none waited. */
+  lookAt: number | undefined;
   /** Decides between what is due at the same time. */
   turn: number;
   worker: string | undefined;

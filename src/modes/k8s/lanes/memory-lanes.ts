@@ -17,6 +17,7 @@ import {
   type RunOutcome,
   type WakeHint,
 } from '../../../modules/queue/index.js';
+import { leavesNothing } from './endings.js';
 import { notLeading } from './errors.js';
 import { FanOutQueue, type DependentsOf } from './fan-out-queue.js';
 import { figuresOf, type MemoryFigures } from './figures.js';
@@ -255,11 +256,6 @@ export class MemoryLanes extends JobStore {
 
 function nothing(): void {
   // The outcome of a write is told to whoever asked for it.
-}
-
-/** As a periodic run that found nothing to do. */
-function leavesNothing({ result, status, summary, record }: RunOutcome): boolean {
-  return result !== 'removed' && !status && !summary && !record;
 }
 
 /** What is done at once answers as what takes time: also by a rejection. */
