@@ -28,15 +28,18 @@ export function settledEntry(
     }
     case 'pending': {
       const { report, reportedFailures = 0, ...kept } = known;
-      const { pending } = outcome;
-      // A report that came before the provider's own answer counts if it is about the same; one that ended it is used up.
-      const same = pending.ticket === undefined || pending.ticket === report?.ticket;
-      const failures = reportedFailures + (pending.ended && report ? 1 : 0);
+      const { pending, used } = outcome;
+      const failures = reportedFailures + (used === undefined ? 0 : 1);
+      // A report that came before this was written counts if it is about the same; one that was used up does not any more.
+      const counts =
+        report !== undefined &&
+        report.at !== used &&
+        (pending.ticket === undefined || pending.ticket === report.ticket);
       return {
         ...kept,
         pending,
         updatedAt: now,
-        ...(report && same && !pending.ended ? { report } : {}),
+        ...(counts ? { report } : {}),
         ...(failures > 0 ? { reportedFailures: failures } : {}),
       };
     }
