@@ -13,7 +13,7 @@ import { VirtualTime, type Owner } from './virtual-time.js';
 import { WELL, World, type Mood } from './world.js';
 
 export const LANES_KINDS = ['table', 'memory'] as const;
-export type LanesKind = (typeof LANES_KINDS)[number];
+type LanesKind = (typeof LANES_KINDS)[number];
 
 export interface SimulationOptions {
   seed: number;

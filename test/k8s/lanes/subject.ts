@@ -8,7 +8,7 @@ import type { LaneKey } from '../../../src/modules/queue/index.js';
 import { OutcomeRecorder, type JobStoreSubject } from '../../support/job-store-conformance.js';
 
 /** A monotonic clock that the test moves; the wall clock is the real one. */
-export class TestClock implements LaneClock {
+class TestClock implements LaneClock {
   #now = 50_000;
 
   now(): number {

@@ -30,7 +30,7 @@ export interface JobStoreSubject {
   writer: OutcomeRecorder;
 }
 
-export interface LaneName {
+interface LaneName {
   namespace: string;
   name: string;
 }
