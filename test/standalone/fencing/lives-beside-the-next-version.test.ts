@@ -4,14 +4,13 @@ import { DataSource } from 'typeorm';
 import type { PostgresDataSourceOptions } from 'typeorm/driver/postgres/PostgresDataSourceOptions.js';
 import { createDataSource } from '../../../src/modes/standalone/database/data-source.js';
 import { migrate } from '../../../src/modes/standalone/database/migrate.js';
-import { mockTopology } from '../../support/engine.js';
 import { EngineProcess } from '../../support/engine-process.js';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.js';
 import { futureVersion, NEWEST, type FutureMigration } from './future-version.js';
+import { declareLoad, Load } from './load.js';
 import { metric } from './replicas.js';
 
 const ALL_MS = 180_000;
-const INSTANCES = 20;
 
 const TABLES = [
   'runs',
@@ -66,61 +65,14 @@ async function query<T>(text: string): Promise<T[]> {
   }
 }
 
-const WRITERS = [0, 1, 2];
-
-/** Changes instances without a pause, through whichever engines there are at the moment. */
-class Load {
-  engines: readonly EngineProcess[];
-  readonly failures: string[] = [];
-  /** Milliseconds. */
-  slowest = 0;
-  written = 0;
-  readonly #ending = new AbortController();
-  readonly #done: Promise<unknown>;
-
-  constructor(engine: EngineProcess) {
-    this.engines = [engine];
-    this.#done = Promise.all(WRITERS.map((first) => this.#write(first)));
-  }
-
-  /** From now on through this engine alone; resolves when the others have answered what they were asked. */
-  async only(engine: EngineProcess): Promise<void> {
-    this.engines = [engine];
-    const enough = this.written + 2 * WRITERS.length;
-    await engine.until('the load to move', async () => (this.written >= enough ? true : undefined));
-  }
-
-  async end(): Promise<void> {
-    this.#ending.abort();
-    await this.#done;
-  }
-
-  async #write(first: number): Promise<void> {
-    for (let n = first; !this.#ending.signal.aborted; n += WRITERS.length) {
-      const name = `i${n % INSTANCES}`;
-      const spec = { solution: 'app', target: { name: `t${n % 4}` }, parameters: { turn: String(n) } };
-      const began = performance.now();
-      const engine = this.engines[n % this.engines.length];
-      const answer = await engine
-        ?.request('POST', `/instances/${name}`, { spec })
-        .catch((error: unknown) => ({ status: 'no answer', text: String(error) }));
-      this.slowest = Math.max(this.slowest, performance.now() - began);
-      this.written++;
-      if (answer?.status !== 200) this.failures.push(`${answer?.status}: ${answer?.text}`);
-    }
-  }
-}
-
 test(
   'a later version that adds to the schema is started under load: both work on, no request fails, and either may be started again',
   async () => {
     const old = await engine();
-    const solution = [{ name: 'c', properties: { turn: '${{$param(turn)}}' }, parameters: { turn: '0' } }];
-    await old.solution('app', solution);
-    for (let n = 0; n < 4; n++) await old.target(`t${n}`, { topologies: mockTopology(`versions-${n}`) });
+    await declareLoad(old);
     const load = new Load(old);
     cleanups.push(() => load.end());
-    await old.until('the load to be on', async () => (load.written > 100 ? true : undefined));
+    await old.until('the load to be on', async () => (load.accepted > 100 ? true : undefined));
 
     const version = await future({ up: ADDITIONS, tables: TABLES, oldestProgram: NEWEST });
     const next = await engine(version.main);
@@ -147,7 +99,7 @@ test(
     await load.end();
     expect(load.failures).toEqual([]);
     expect(load.slowest).toBeLessThan(10_000);
-    for (let n = 0; n < INSTANCES; n++) await next.settled('instances', `i${n}`);
+    await load.nothingLost(next);
     for (const one of [old, next]) {
       const { faults } = (await (await fetch(`${one.url}/healthz`)).json()) as { faults: unknown };
       expect([one.alive, faults]).toEqual([true, { unhandledRejection: 0, uncaughtException: 0 }]);

@@ -18,6 +18,8 @@ const RETRYABLE = new Set(['40001', '40P01']);
 const MAX_TRANSACTION_TRIES = 5;
 /** Class 08 (connection), 57P (shutdown, crash), 53 (out of resources); 57014: a lock or a disk took too long. */
 const UNAVAILABLE = /^(08|57P|53|57014)/;
+/** What the driver says without a code, also to whoever asks on a connection that was lost between two questions. */
+const LOST = /Connection terminated|timeout exceeded when trying to connect|is not queryable/;
 const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH']);
 
 /** No room for what is written: of the disk, or by a quota. */
@@ -151,10 +153,7 @@ function translated(error: unknown): unknown {
   const code = codeOf(error);
   if (code === DISK_FULL) return full(error);
   const message = error instanceof Error ? error.message : '';
-  const gone =
-    UNAVAILABLE.test(code) ||
-    NETWORK.has(code) ||
-    /Connection terminated|timeout exceeded when trying to connect/.test(message);
+  const gone = UNAVAILABLE.test(code) || NETWORK.has(code) || LOST.test(message);
   if (!gone) return error;
   return new UnavailableError(
     'The database cannot be reached at the moment; try again in a few seconds.',
