@@ -1,5 +1,8 @@
 import { AccessError, InvalidInputError, NotFoundError } from '@symphony/model';
-import { expect, it } from 'vitest';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
 import {
   apiStatusOf,
   ApiClient,
@@ -9,6 +12,7 @@ import {
   type KubeObject,
   type ResourceType,
 } from '../../../src/modes/k8s/client/index.js';
+import { InPodAccess } from '../../../src/modes/k8s/client/in-pod-access.js';
 import { describeKubernetes, freshNamespace } from '../../support/control-plane/index.js';
 import { behindFaults, clientAs } from './api-client.js';
 import { CONFIG_MAPS, type ConfigMap } from './config-maps.js';
@@ -19,6 +23,14 @@ const QUOTAS: ResourceType<KubeObject & { spec: object; status?: { hard?: object
   plural: 'resourcequotas',
   kind: 'ResourceQuota',
   namespaced: true,
+};
+
+const SELF_REVIEWS: ResourceType<KubeObject & { status?: { userInfo: { username: string } } }> = {
+  group: 'authentication.k8s.io',
+  version: 'v1',
+  plural: 'selfsubjectreviews',
+  kind: 'SelfSubjectReview',
+  namespaced: false,
 };
 
 function configMap(namespace: string, name: string, data: Record<string, string> = {}): ConfigMap {
@@ -198,6 +210,31 @@ describeKubernetes('the API client', (cluster) => {
     expect(client.namespace).toBe('default');
     expect(JSON.parse(await client.text('/version'))).toMatchObject({ major: '1' });
     await client.close();
+  });
+
+  it('a service account whose token is taken back goes on with the one in its file, without a failed call', async () => {
+    const namespace = await freshNamespace(cluster());
+    const folder = await mkdtemp(join(tmpdir(), 'symphony-account-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const [first, second] = [
+      await cluster().serviceAccount(namespace, 'first'),
+      await cluster().serviceAccount(namespace, 'second'),
+    ];
+    await writeFile(join(folder, 'ca.crt'), first.ca ?? '');
+    await writeFile(join(folder, 'token'), first.user.token ?? '');
+    const { hostname, port } = new URL(first.server);
+    const env = { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port };
+    // Kept for an hour, so that only the server's refusal can make it read again.
+    const client = new ApiClient({ access: await InPodAccess.open(env, folder, 3_600_000) });
+    onTestFinished(() => client.close());
+    const whoAmI = async (): Promise<string | undefined> =>
+      (await client.create(SELF_REVIEWS, { metadata: { name: '' } })).status?.userInfo.username;
+    const user = (name: string): string => `system:serviceaccount:${namespace}:${name}`;
+    expect(await whoAmI()).toBe(user('first'));
+    await writeFile(join(folder, 'token'), second.user.token ?? '');
+    await cluster().api.call('DELETE', `/api/v1/namespaces/${namespace}/serviceaccounts/first`);
+    // The API server itself remembers for ten seconds whom a token stands for.
+    await expect.poll(whoAmI, { timeout: 30_000, interval: 250 }).toBe(user('second'));
   });
 
   it('many requests share few connections', async () => {
