@@ -93,6 +93,44 @@ test('an outcome that is being written when the leadership is lost is told to st
   expect(await completion).toEqual(FENCED);
 });
 
+test('a process that stood still past its term finds out by the clock, whatever asks first', async () => {
+  let live = true;
+  const asks: [string, () => Promise<unknown>][] = [
+    ['a writer', async () => subject.store.assertFence(claim.fence)],
+    ['a heartbeat', () => subject.store.heartbeat(WORKER, HOUR_MS)],
+    ['an order', () => subject.store.order([orderOf({ name: 'b' })])],
+    ['a question', () => subject.store.find(keyOf('a'))],
+  ];
+  let claim = await begin();
+  for (const [who, ask] of asks) {
+    live = false;
+    await expect(ask(), who).rejects.toThrow();
+    claim = await begin();
+  }
+  live = false;
+  expect(await bench.claim()).toEqual([]);
+  expect(subject.store.leading).toBe(false);
+  claim = await begin();
+  live = false;
+  expect(await subject.store.complete(claim, recordedOutcome())).toEqual(FENCED);
+  expect(subject.writer.written).toEqual([]);
+  claim = await begin();
+  subject.writer.before = async () => void (live = false);
+  expect(await subject.store.complete(claim, recordedOutcome())).toEqual(FENCED);
+
+  /** A term in which `a` is claimed and `b` waits. */
+  async function begin() {
+    live = true;
+    await subject.exist([keyOf('a'), keyOf('b')]);
+    const known = (name: string) => ({ ...keyOf(name), generation: 1, action: 'update' as const });
+    subject.store.lead(2, [known('a'), known('b')], () => live);
+    await subject.store.register(WORKER, HOUR_MS);
+    const [first] = await bench.claim(1);
+    if (!first) throw new Error('nothing was claimed');
+    return first;
+  }
+});
+
 test('who waits for a posted deployment is told that its leader is gone, not that it ran', async () => {
   const seq = await bench.post('p', '1');
   const finished = subject.waker.nextFinished(30_000);

@@ -76,7 +76,7 @@ export class Operator {
       try {
         const known = await this.#known(term);
         if (!term.isLive()) return;
-        lanes.lead(term.epoch, known);
+        lanes.lead(term.epoch, known, () => term.isLive());
         log.log({ msg: 'This replica leads', epoch: term.epoch, objects: known.length });
         await this.#lookAgain(known);
         await this.#findAbandoned(term);

@@ -49,15 +49,16 @@ const SOMETHING: WakeHint = { lanes: [], fanOuts: false };
  * that does not lead has none, gets no claims, and refuses orders.
  */
 export class MemoryLanes extends JobStore {
-  readonly #table: LaneTable;
+  readonly #lanes: LaneTable;
   readonly #fanOuts: FanOutQueue;
   readonly #waker: MemoryWaker;
   /** Aborted with the end of the term. */
   #over = new AbortController();
+  #isLive: () => boolean = () => true;
 
   constructor(private readonly options: MemoryLanesOptions) {
     super();
-    this.#table = new LaneTable(options);
+    this.#lanes = new LaneTable(options);
     this.#fanOuts = new FanOutQueue(options.dependentsOf);
     this.#waker = options.waker;
   }
@@ -70,19 +71,22 @@ export class MemoryLanes extends JobStore {
    * Begins to lead. Call it with the caches synced, and order what changes from then on.
    * @param term greater than any that another leader had: the transitions of the Lease. Part of each fence's epoch
    * @param objects all deployable objects, each once
+   * @param isLive looks at the clock: false once another leader may have taken over. Asked before anything is given or allowed,
+   * because what calls `drop` is late when the process stood still
    */
-  lead(term: number, objects: Iterable<KnownObject>): void {
+  lead(term: number, objects: Iterable<KnownObject>, isLive: () => boolean = () => true): void {
     this.drop();
     this.#over = new AbortController();
-    this.#table.lead(term, objects);
+    this.#isLive = isLive;
+    this.#lanes.lead(term, objects);
     this.#waker.wake({ lanes: [], fanOuts: true });
   }
 
   /** The leadership is lost: every claim is fenced and every lane gone before this returns. Runs are told to stop. */
   drop(): void {
-    if (!this.#table.leading) return;
+    if (!this.#lanes.leading) return;
     this.#over.abort(new FencedError());
-    this.#table.drop();
+    this.#lanes.drop();
     this.#fanOuts.clear();
     // Workers find at their next heartbeat, which this hastens, that they have lost their lease, and stop all runs.
     this.#waker.wake(SOMETHING);
@@ -230,6 +234,12 @@ export class MemoryLanes extends JobStore {
     return this.#waker.onWake(listener);
   }
 
+  /** The lanes, after a look at whether this replica still leads. */
+  get #table(): LaneTable {
+    if (this.#lanes.leading && !this.#isLive()) this.drop();
+    return this.#lanes;
+  }
+
   async #written(lane: Lane, claim: Claim, outcome: RunOutcome): Promise<CompleteResult> {
     const { signal } = this.#over;
     // Begins a moment later, when the lane is known to be written for.
@@ -239,7 +249,7 @@ export class MemoryLanes extends JobStore {
       await written;
     } catch (error) {
       lane.writing = undefined;
-      const ours = !signal.aborted && this.#table.has(lane);
+      const ours = this.#table.has(lane);
       if (error instanceof FencedError || signal.aborted) {
         if (ours) this.#table.refuse(lane);
         return FENCED;
@@ -248,9 +258,10 @@ export class MemoryLanes extends JobStore {
       throw error;
     }
     lane.writing = undefined;
+    const table = this.#table;
     if (signal.aborted) return FENCED;
     // The removal of an object may be seen, and its lane forgotten, before the answer to it is here.
-    return this.#table.has(lane) ? this.#table.finish(lane, outcome) : DONE;
+    return table.has(lane) ? table.finish(lane, outcome) : DONE;
   }
 }
 
