@@ -1,7 +1,4 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createApp } from '../../src/app.js';
-import { loadConfig } from '../../src/config/index.js';
-import { createLogger } from '../../src/modules/logging/index.js';
 import { missingHelm, renderedChart } from '../support/chart.js';
 import {
   describeControlPlane,
@@ -10,8 +7,9 @@ import {
 } from '../support/control-plane/index.js';
 import type { TestCluster } from '../support/control-plane/cluster.js';
 import { installCustomResources } from '../support/custom-resources.js';
-import { EngineClient } from '../support/engine-client.js';
+import type { EngineClient } from '../support/engine-client.js';
 import { mockTopology } from '../support/engine.js';
+import { startKubernetesEngine } from '../support/kubernetes-engine.js';
 
 const RIGHTS = new Set(['ServiceAccount', 'Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding']);
 const RUN_MS = 90_000;
@@ -55,26 +53,13 @@ describe.skipIf(missingHelm())("with the chart's rights", () => {
       const { server, ca } = cluster().admin;
       const kubectl = cluster().kubectlAs({ server, ca, user: { token: status.token } });
       ends.push(() => Promise.resolve(kubectl.close()));
-      return { home, work, engine: await start(kubectl.kubeconfigFile, home, values.namespaces ?? []) };
-    }
-
-    async function start(kubeconfig: string, home: string, namespaces: string[]): Promise<EngineClient> {
-      const { config } = loadConfig({
-        flags: new Map([
-          ['mode', 'k8s'],
-          ['port', '0'],
-          ['kubernetes.kubeconfig', kubeconfig],
-          ['kubernetes.leaseNamespace', home],
-          ...(namespaces.length > 0 ? [['kubernetes.namespaces', namespaces.join(',')] as const] : []),
-        ]),
-        env: {},
+      const engine = await startKubernetesEngine({
+        kubeconfig: kubectl.kubeconfigFile,
+        home,
+        namespaces: values.namespaces,
       });
-      const app = await createApp(config, createLogger({ level: 'fatal' }));
-      ends.push(() => app.close());
-      await app.listen(0, '127.0.0.1');
-      const engine = new EngineClient(await app.getUrl());
-      await engine.login();
-      return engine;
+      ends.push(engine.close);
+      return { home, work, engine: engine.client };
     }
 
     const manifests = (name: string): KubernetesObject[] => [
