@@ -11,7 +11,7 @@ describeControlPlane('beside the controller of Symphony', (plane) => {
   async function symphony(
     holderIdentity: string,
     leaseDurationSeconds = 2,
-  ): Promise<{ namespace: string; renewing(): () => void }> {
+  ): Promise<{ namespace: string; renewing: () => () => void }> {
     const namespace = await freshNamespace(plane().cluster);
     const client = clientAs(plane().cluster.admin);
     await client.create(LEASES, {
@@ -20,7 +20,7 @@ describeControlPlane('beside the controller of Symphony', (plane) => {
     });
     return {
       namespace,
-      renewing() {
+      renewing: () => {
         let count = 0;
         const timer = setInterval(() => {
           const body = {

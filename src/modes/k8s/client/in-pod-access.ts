@@ -10,7 +10,7 @@ import {
 } from './cluster-access.js';
 import { Fresh } from './fresh.js';
 
-export const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
+const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /**
  * The access that Kubernetes gives to every pod: an address in the environment, the certificate authority and a token that

@@ -1,5 +1,5 @@
 /** What every stored object of Kubernetes has. Times are RFC 3339 strings, as on the wire. */
-export interface ObjectMeta {
+interface ObjectMeta {
   name: string;
   namespace?: string;
   uid?: string;

@@ -2,7 +2,7 @@ import type { ClusterAccess } from './cluster-access.js';
 import { InPodAccess } from './in-pod-access.js';
 import { KubeconfigAccess } from './kubeconfig-access.js';
 
-export interface AccessOptions {
+interface AccessOptions {
   /** A kubeconfig to use whatever else there is. */
   kubeconfig?: string | undefined;
   /** A context of it. */

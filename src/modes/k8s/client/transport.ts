@@ -6,7 +6,7 @@ import type { ClusterAccess } from './cluster-access.js';
 import { Connections, type Channel, type Connection } from './connections.js';
 import { orAborted } from './deadline.js';
 
-export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete';
+type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete';
 
 /** One request as the API server's audit log would name it; told when its answer has begun, or when there will be none. */
 export interface RequestRecord {

@@ -18,7 +18,7 @@ import type { ReflectorTiming } from './timing.js';
 import { VersionWaiters } from './version-waiters.js';
 
 /** Where a feed delivers. Both are synchronous and must not throw. */
-export interface FeedSink<T extends KubeObject> {
+interface FeedSink<T extends KubeObject> {
   /** All objects of the feed as they are now. */
   listed(items: T[]): void;
   happened(event: Extract<WatchEvent<T>, { object: T }>): void;

@@ -1,5 +1,4 @@
 export type { FeedLog } from './feed.js';
-export { deepFreeze } from './deep-freeze.js';
-export type { Change, IndexFunction, ObjectKey } from './object-cache.js';
+export type { Change } from './object-cache.js';
 export * from './reflector.js';
-export { DEFAULT_TIMING, type ReflectorTiming } from './timing.js';
+export type { ReflectorTiming } from './timing.js';
