@@ -1,9 +1,11 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { run as runCommand } from '../../src/cli/run.js';
 import { mockTopology, type Wire } from '../support/engine.js';
 import { EngineProcess } from '../support/engine-process.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
@@ -17,6 +19,8 @@ const canary = (name: string): string => `${name}-"q\\${randomBytes(12).toString
 const FIRST = canary('first');
 const ROTATED = canary('rotated');
 const FROM_ENVIRONMENT = canary('environment');
+
+const canaries = [FIRST, ROTATED, FROM_ENVIRONMENT];
 
 let root: string;
 let database: TestDatabase;
@@ -35,6 +39,7 @@ beforeAll(async () => {
     databaseUrl: database.url,
     args: [
       '--log-level=trace',
+      '--reconcile-min-interval=1s',
       `--secrets-folder=${join(root, 'secrets')}`,
       `--providers-script-allowed-folders=${scripts.folder}`,
     ],
@@ -118,8 +123,26 @@ async function tables(): Promise<string> {
   }
 }
 
-/** The answers of all GET routes, for each object and each run. */
+/** The file that the product's own backup writes, unpacked. */
+async function backup(): Promise<string> {
+  const file = join(root, 'backup');
+  let err = '';
+  const io = { out: () => undefined, err: (text: string) => void (err += text) };
+  const code = await runCommand(['backup', '--file', file, '--database-url', database.url], {}, io);
+  expect([code, err]).toEqual([0, '']);
+  const text = gunzipSync(await readFile(file)).toString();
+  await rm(file);
+  return text;
+}
+
+/** The answers of all GET routes, for each object and each run; and what stands beside the API. */
 async function routes(): Promise<void> {
+  for (const path of ['/metrics', '/healthz', '/readyz', '/openapi.json']) {
+    const answer = await fetch(`${engine.url}${path}`, { headers: engine.authorization });
+    expect([path, answer.status]).toEqual([path, 200]);
+    const text = await answer.text();
+    answers.push(...text.split('\n').map((line) => `GET ${path}: ${line}`));
+  }
   const document = (await (await fetch(`${engine.url}/openapi.json`)).json()) as {
     paths: Record<string, object>;
   };
@@ -171,15 +194,24 @@ function formsOf(secret: string): string[] {
     Buffer.from(secret).toString('base64url'),
     // Whatever was done to the rest of it.
     /[0-9a-f]{24}/.exec(secret)?.[0] ?? secret,
+    // Whoever guesses could try: digests are keyed.
+    ...['md5', 'sha1', 'sha256', 'sha512'].flatMap((algorithm) =>
+      (['hex', 'base64'] as const).map((form) => createHash(algorithm).update(secret).digest(form)),
+    ),
   ];
 }
 
 /** Looks for every secret in everything that the engine wrote, stored or answered. */
 async function expectNoTrace(): Promise<void> {
-  const secrets = [FIRST, ROTATED, FROM_ENVIRONMENT].flatMap(formsOf);
+  const secrets = canaries.flatMap(formsOf);
   const betrays = (text: string): boolean => secrets.some((secret) => text.includes(secret));
   await routes();
-  const everything = [...answers, ...engine.output.split('\n'), ...(await tables()).split('\n')];
+  const everything = [
+    ...answers,
+    ...[engine.output, await tables(), await backup(), await scripts.surroundings()].flatMap((text) =>
+      text.split('\n'),
+    ),
+  ];
   expect(everything.filter(betrays)).toEqual([]);
   // A script that runs has its files; when it has ended they are gone.
   await engine.until(
@@ -208,6 +240,7 @@ test(
     await setSecret(ROTATED);
     const plan = await ask('GET', '/instances/whole/plan');
     expect(plan.text).toContain('"update"');
+    expect(plan.text).toContain('"ValueChanged"');
     await run('whole');
     expect(await scripts.received()).toContain(JSON.stringify(ROTATED).slice(1, -1));
     await expectNoTrace();
@@ -217,6 +250,30 @@ test(
     await expectNoTrace();
   },
 );
+
+test('rotated: the next periodic run notices, and nobody has to ask', { timeout: ALL_MS }, async () => {
+  await engine.target('rotated', { topologies: scripts.topologies() });
+  await engine.solution('rotated', [COMPONENT]);
+  await engine.instance('rotated', {
+    solution: 'rotated',
+    target: { name: 'rotated' },
+    reconciliationPolicy: { state: 'active', interval: '1s' },
+  });
+  await engine.settled('instances', 'rotated');
+  const fresh = canary('fresh');
+  canaries.push(fresh);
+  await setSecret(fresh);
+  await engine.until('the provider to get the new secret', async () =>
+    (await scripts.received()).includes(JSON.stringify(fresh).slice(1, -1)) ? true : undefined,
+  );
+  await engine.until('the run to be recorded', async () => {
+    const { text } = await ask('GET', '/instances/rotated/runs');
+    return text.includes('"periodic"') ? true : undefined;
+  });
+  await expectNoTrace();
+  await ask('DELETE', '/instances/rotated');
+  await engine.gone('instances', 'rotated');
+});
 
 test.each(['in-words', 'in-base64', 'in-a-result', 'in-a-failed-report'] as const)(
   'a provider that fails and quotes it %s: what is told is masked',

@@ -26,6 +26,7 @@ rm -f "$there"; echo '{"c":{"status":8005,"message":""}}' >"$result"`,
 
 const AROUND = `
 how=$(cat "$folder/how")
+{ env; tr '\\0' '\\n' <"/proc/$$/cmdline" || echo "$0" "$@"; } >>"$folder/surroundings"
 there="$folder/there-$SYMPHONY_INSTANCE"
 report="\${1%.json}-get-output.json"
 result="\${1%.json}-output.json"
@@ -70,6 +71,11 @@ export class TelltaleScripts {
   /** Everything that apply was ever given. */
   received(): Promise<string> {
     return readFile(join(this.folder, 'received'), 'utf8');
+  }
+
+  /** What everybody on the machine could see of the scripts: how they were called, and in which environment. */
+  surroundings(): Promise<string> {
+    return readFile(join(this.folder, 'surroundings'), 'utf8');
   }
 
   /** Somebody removes what the instance deployed. */
