@@ -3,7 +3,7 @@ export * from './desired-state.js';
 export * from './provider-calls.js';
 export * from './run-planner.js';
 export * from './shared-slots.js';
-export type { KnownPlace, Site } from './sites.js';
+export type { KnownPlace } from './sites.js';
 export * from './target-health.js';
 export * from './target-slots.js';
 export * from './values/environment-source.js';

@@ -1,9 +1,14 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, expect, test } from 'vitest';
+import { builtMain } from '../../support/built.js';
 import { mockTopology } from '../../support/engine.js';
 import type { Note } from '../../support/script-world.js';
 import { Replicas } from '../fencing/replicas.js';
 
-const ALL_MS = 180_000;
+const ALL_MS = 120_000;
+/** The engine is built when its source has changed since the last time. */
+const BUILD_MS = 300_000;
+
+beforeAll(() => builtMain(), BUILD_MS);
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -38,14 +43,14 @@ test(
   async () => {
     const replicas = await replicasWithTarget();
     const { engines, world } = replicas;
-    const many = names('many', 12);
+    const many = names('many', 8);
     for (const [index, name] of many.entries()) {
       const engine = engines[index % 2 === 0 ? 0 : 1];
       await engine.instance(name, { solution: 'app', target: { name: 't' } });
     }
     for (const name of many) await engines[0].settled('instances', name);
     const notes = await world.notes();
-    expect(notes.filter(({ what, operation }) => what === 'begin' && operation === 'apply')).toHaveLength(12);
+    expect(notes.filter(({ what, operation }) => what === 'begin' && operation === 'apply')).toHaveLength(8);
     expect(mostAtOnce(notes)).toBe(1);
     await engines[0].until('all slots to be free', async () => {
       const held = await replicas.query('SELECT 1 FROM target_slots');
