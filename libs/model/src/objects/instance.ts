@@ -27,17 +27,19 @@ export class PipelineSpec {
 export class InstanceSpec {
   @Text({ max: 253 }) displayName?: string;
   @Text({ max: 253, description: 'Fixed once set.' }) scope?: string;
-  @TextMap() parameters?: Record<string, string>;
+  @TextMap({ description: 'Read by `$param(key)`.' }) parameters?: Record<string, string>;
   @TextMap() metadata?: Record<string, string>;
   @Text({ required: true, min: 1, max: 253, description: 'Name of a solution: `app-v-1` or `app:1`.' })
   solution!: string;
-  @One(() => TargetSelector) target?: TargetSelector;
-  @Many(() => TopologySpec) topologies?: TopologySpec[];
-  @Many(() => PipelineSpec) pipelines?: PipelineSpec[];
+  @One(() => TargetSelector, { description: 'Which targets: by name, by properties, or the union of both.' })
+  target?: TargetSelector;
+  @Many(() => TopologySpec, { description: 'Kept; nothing is decided by it.' }) topologies?: TopologySpec[];
+  @Many(() => PipelineSpec, { description: 'Kept; nothing is decided by it.' }) pipelines?: PipelineSpec[];
   @Flag({ description: 'Plan and validate only; cannot be switched on later.' }) isDryRun?: boolean;
   @Text({ oneOf: ['active', 'inactive'], description: '`inactive`: remove everything, keep the object.' })
   activeState?: string;
-  @One(() => ReconciliationPolicy) reconciliationPolicy?: ReconciliationPolicy;
+  @One(() => ReconciliationPolicy, { description: 'When to reconcile again.' })
+  reconciliationPolicy?: ReconciliationPolicy;
   @Text({ max: 253, description: 'Accepted, since older manifests have it; it means nothing here.' })
   rootResource?: string;
 }

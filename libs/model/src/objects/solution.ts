@@ -7,7 +7,8 @@ import { fixedOnceSet } from './object-lifetime.js';
 export class SolutionSpec {
   @Text({ max: 253 }) displayName?: string;
   @TextMap({ description: 'Merged under the metadata of the instance.' }) metadata?: Record<string, string>;
-  @Many(() => ComponentSpec, { uniqueBy: 'name', max: 1000 }) components?: ComponentSpec[];
+  @Many(() => ComponentSpec, { uniqueBy: 'name', max: 1000, description: 'What to run.' })
+  components?: ComponentSpec[];
   @Text({ max: 253 }) version?: string;
   @Text({ max: 253, description: 'If given, the name starts with `<rootResource>-v-`; fixed once set.' })
   rootResource?: string;

@@ -32,10 +32,11 @@ export class TargetSpec {
   @Many(() => ComponentSpec, { uniqueBy: 'name', description: "The target's own components." })
   components?: ComponentSpec[];
   @Text() constraints?: string;
-  @Many(() => TopologySpec) topologies?: TopologySpec[];
+  @Many(() => TopologySpec, { description: 'Which provider serves which role.' }) topologies?: TopologySpec[];
   @Flag({ description: 'Apply every component at the next run, changed or not.' }) forceRedeploy?: boolean;
   @Flag({ description: 'Plan and validate only; cannot be switched on later.' }) isDryRun?: boolean;
-  @One(() => ReconciliationPolicy) reconciliationPolicy?: ReconciliationPolicy;
+  @One(() => ReconciliationPolicy, { description: 'When to reconcile again.' })
+  reconciliationPolicy?: ReconciliationPolicy;
   @Text({ max: 253, description: 'Accepted, since older manifests have it; it means nothing here.' })
   rootResource?: string;
 }

@@ -99,10 +99,18 @@ function schemaOfObject(resource: CustomResource): StructuralSchema {
       kind: { type: 'string' },
       metadata: { type: 'object' },
       spec: {
+        description: 'What is wanted.',
         ...(spec ? structuralSchemaOf(spec) : ANYTHING),
         ...(specPresence === 'defaulted' ? { default: {} } : {}),
       },
-      ...(status ? { status: structuralSchemaOf(status, 'tolerant') } : {}),
+      ...(status
+        ? {
+            status: {
+              description: 'What is so, as of the last run.',
+              ...structuralSchemaOf(status, 'tolerant'),
+            },
+          }
+        : {}),
     },
     ...(specPresence === 'required' ? { required: ['spec'] } : {}),
     ...(validations.length > 0 ? { 'x-kubernetes-validations': validations } : {}),

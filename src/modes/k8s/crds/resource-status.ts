@@ -21,7 +21,7 @@ class HandledOrder {
  */
 export class ResourceStatus extends DeployableStatus {
   @Whole({ description: "Symphony's name of `observedGeneration`." }) generation?: number;
-  @Whole({ description: 'Of the claim that wrote it; a lower one is refused.' }) epoch?: number;
+  @Whole({ description: 'Of the claim that wrote it.' }) epoch?: number;
   @Whole({ description: 'Number of the newest run that was ordered.' }) expectedRunningJobId?: number;
   @Text({ description: 'Hash of the desired state that was last carried out as a whole.' })
   deploymentHash?: string;
