@@ -15,4 +15,5 @@ export {
 export { toWireDeployment, wireForRemoval, type RemovalOptions, type WireOptions } from './wire.js';
 export { blockedBy, runnableActions, type ActionOutcome, type Outcomes, type Runnable } from './outcomes.js';
 export type { Awaited, Differs, PlanInput, Unresolved } from './plan/input.js';
+export { PairMap } from './plan/pair-map.js';
 export { plan } from './plan/plan.js';

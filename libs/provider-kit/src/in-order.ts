@@ -19,12 +19,25 @@ export async function applyInOrder(
 ): Promise<ApplyResults> {
   const results = new Map<string, ApplyResult>();
   const prerequisites = prerequisitesOf(steps);
+  const dependents = new Map<ComponentStep, ComponentStep[]>();
+  const open = new Map<ComponentStep, number>();
+  for (const [step, others] of prerequisites) {
+    open.set(step, others.length);
+    for (const other of others) dependents.set(other, [...(dependents.get(other) ?? []), step]);
+  }
   const waiting = new Set(steps);
+  const ready = steps.filter((step) => open.get(step) === 0);
   const running = new Set<Promise<void>>();
   const errors: unknown[] = [];
-  const end = ({ component: { name } }: ComponentStep, result: ApplyResult): void => {
+  const end = (step: ComponentStep, result: ApplyResult): void => {
+    const { name } = step.component;
     results.set(name, result);
     onResult?.(name, result);
+    for (const dependent of dependents.get(step) ?? []) {
+      const left = (open.get(dependent) ?? 0) - 1;
+      open.set(dependent, left);
+      if (left === 0 && waiting.has(dependent)) ready.push(dependent);
+    }
   };
   const start = (step: ComponentStep): void => {
     const work = apply(step)
@@ -35,13 +48,12 @@ export async function applyInOrder(
       .finally(() => running.delete(work));
     running.add(work);
   };
-  while (waiting.size > 0 && errors.length === 0) {
-    const hasEnded = (step: ComponentStep): boolean => results.has(step.component.name);
-    let ready = [...waiting].filter((step) => prerequisites.get(step)?.every(hasEnded));
+  for (let next = 0; waiting.size > 0 && errors.length === 0;) {
     // They all wait for each other: the order of the step decides.
-    if (ready.length === 0 && running.size === 0) ready = [...waiting].slice(0, 1);
-    for (const step of ready.slice(0, atOnce - running.size)) {
-      waiting.delete(step);
+    if (next >= ready.length && running.size === 0) ready.push(...[...waiting].slice(0, 1));
+    for (; next < ready.length && running.size < atOnce; next++) {
+      const step = ready[next];
+      if (!step || !waiting.delete(step)) continue;
       const missing = prerequisites.get(step)?.find((other) => !isDone(results.get(other.component.name)));
       if (missing === undefined) start(step);
       else end(step, leftOut(step, missing.component.name));
@@ -57,7 +69,7 @@ function prerequisitesOf(steps: readonly ComponentStep[]): Map<ComponentStep, Co
   const prerequisites = new Map<ComponentStep, ComponentStep[]>(steps.map((step) => [step, []]));
   const named = new Map(steps.map((step) => [step.component.name, step]));
   for (const step of steps) {
-    for (const name of step.component.dependencies ?? []) {
+    for (const name of new Set(step.component.dependencies)) {
       const other = named.get(name);
       if (!other || other === step) continue;
       if (step.action === 'delete') prerequisites.get(other)?.push(step);

@@ -17,14 +17,14 @@ import {
   type ResolvedComponent,
 } from '@symphony/model';
 import { ExpressionError } from '@symphony/expressions';
-import { plan, type ConstraintCheck } from '@symphony/planning';
+import { PairMap, plan, type ConstraintCheck } from '@symphony/planning';
 import { changedFields, type ObservedComponent, type TargetProvider } from '@symphony/provider-kit';
 import { awaitedReports } from './awaited-reports.js';
 import type { UnhealthyTarget } from './desired-state.js';
 import { CallFailure, type CallSite, type ProviderCalls } from './provider-calls.js';
 import { RunValues } from './resolver.js';
 import { RunTargets } from './run-targets.js';
-import { referencesOf, sitesOf, type KnownPlace, type Site } from './sites.js';
+import { References, sitesOf, type KnownPlace, type Site } from './sites.js';
 import type { TargetHealth } from './target-health.js';
 import type { ValueSources } from './values/value-source.js';
 
@@ -108,16 +108,13 @@ export class RunPlanner {
     const deployment = await values.withConstraints(request.generate);
     if (request.skipWhen?.(deployment)) return undefined;
     const { resolved, unresolved } = await values.components(deployment);
-    const byPair = new Map(resolved.map((item) => [pairKey(item.target, item.component.name), item]));
-    const resolvedOf = (target: string, component: string): ResolvedComponent | undefined =>
-      byPair.get(pairKey(target, component));
-
+    const resolvedOf = byPair(resolved);
     const look: Look = {
       request,
       deployment,
       values,
       targets: new RunTargets(deployment, request.targets),
-      resolvedOf,
+      references: new References({ ledger: request.ledger, deployment, resolvedOf }),
     };
     const troubled = await this.#leftAlone(request, deployment);
     const observations = await this.#observe(look, troubled);
@@ -162,11 +159,10 @@ export class RunPlanner {
   async observe(deployment: Deployment, ledger: LedgerEntry[], stop: AbortSignal): Promise<ComponentSpec[]> {
     const values = new RunValues(this.sources, this.options.digestKey, deployment.owner.namespace, stop);
     const { resolved } = await values.components(deployment);
-    const byPair = new Map(resolved.map((item) => [pairKey(item.target, item.component.name), item]));
-    const request = { ledger, stop, cancel: stop, readOnly: true };
-    const resolvedOf = (target: string, component: string) => byPair.get(pairKey(target, component));
+    const request = { stop, cancel: stop, readOnly: true };
     const targets = new RunTargets(deployment, []);
-    const observed = await this.#observe({ request, deployment, values, targets, resolvedOf }, new Map());
+    const references = new References({ ledger, deployment, resolvedOf: byPair(resolved) });
+    const observed = await this.#observe({ request, deployment, values, targets, references }, new Map());
     const found = new Map<string, ComponentSpec>();
     for (const { observation } of observed) {
       if (!observation.readable) throw unreadable(observation.reason);
@@ -256,8 +252,7 @@ export class RunPlanner {
   async #observeSite(site: Site, look: Look, patienceMs: number | undefined): Promise<Observed> {
     const { request, deployment, targets } = look;
     const key = { targetUid: site.targetUid, role: site.role, bindingHash: site.bindingHash };
-    const { ledger } = request;
-    const references = referencesOf(site, { ledger, deployment, resolvedOf: look.resolvedOf });
+    const references = look.references.of(site);
     try {
       const callSite = { ...(await this.site(site, look, request)), patienceMs };
       const provider = this.calls.provider(callSite.binding, callSite.config);
@@ -316,11 +311,11 @@ export function silentReason(silentMs: number): Reason {
 
 /** What targets are looked at for. */
 interface Look {
-  request: Pick<PlanRequest, 'ledger' | 'stop' | 'cancel' | 'waitsFor' | 'patienceMs' | 'readOnly'>;
+  request: Pick<PlanRequest, 'stop' | 'cancel' | 'waitsFor' | 'patienceMs' | 'readOnly'>;
   deployment: Deployment;
   values: RunValues;
   targets: RunTargets;
-  resolvedOf: PlannedRun['resolvedOf'];
+  references: References;
 }
 
 interface Observed {
@@ -341,28 +336,31 @@ function unreadable({ code, message }: Reason): Error {
 /** Compares by the change rule of the provider that answered. */
 function differsBy(observed: readonly Observed[], deployment: Deployment) {
   const uids = new Map(deployment.targets.map((target) => [target.name, target.uid]));
-  const rules = new Map(
-    observed.map(({ site, rule }) => [JSON.stringify([site.targetUid, site.role, site.bindingHash]), rule]),
-  );
-  return (assignment: Assignment, desired: ComponentSpec, seen: ComponentSpec) => {
-    const rule = rules.get(
-      JSON.stringify([uids.get(assignment.target), assignment.role, assignment.bindingHash]),
-    );
+  const byTarget = new Map<string, Observed[]>();
+  for (const item of observed) {
+    const { targetUid } = item.site;
+    byTarget.set(targetUid, [...(byTarget.get(targetUid) ?? []), item]);
+  }
+  return ({ target, role, bindingHash }: Assignment, desired: ComponentSpec, seen: ComponentSpec) => {
+    const here = byTarget.get(uids.get(target) ?? '') ?? [];
+    const rule = here.find(({ site }) => site.role === role && site.bindingHash === bindingHash)?.rule;
     return rule ? changedFields(rule, seen, desired) : [];
   };
 }
 
 function complaintsOf(observed: readonly Observed[]): PlannedRun['complaintOf'] {
-  const complaints = new Map<string, string>();
+  const complaints = new PairMap<string>();
   for (const { site, observation } of observed) {
     if (!observation.readable) continue;
     for (const { name, health } of observation.components as ObservedComponent[]) {
-      if (health?.status === 'unhealthy') complaints.set(pairKey(site.targetName, name), health.message);
+      if (health?.status === 'unhealthy') complaints.set(site.targetName, name, health.message);
     }
   }
-  return (target, component) => complaints.get(pairKey(target, component));
+  return (target, component) => complaints.get(target, component);
 }
 
-function pairKey(target: string, component: string): string {
-  return JSON.stringify([target, component]);
+function byPair(resolved: readonly ResolvedComponent[]): PlannedRun['resolvedOf'] {
+  const pairs = new PairMap<ResolvedComponent>();
+  for (const item of resolved) pairs.set(item.target, item.component.name, item);
+  return (target, component) => pairs.get(target, component);
 }

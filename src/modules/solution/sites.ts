@@ -34,31 +34,50 @@ interface Wanted {
 /** Every place that the desired state reaches. What is only to be removed needs no look. */
 export function sitesOf(deployment: Deployment): Site[] {
   const uids = new Map(deployment.targets.map((target) => [target.name, target.uid]));
-  const sites = new Map<string, Site>();
+  const sites = new Map<string, Site[]>();
   for (const { target, role, binding, bindingHash, scope } of deployment.assignments) {
     const targetUid = uids.get(target);
     if (targetUid === undefined) continue;
-    const key = JSON.stringify([targetUid, role, bindingHash]);
-    if (!sites.has(key)) sites.set(key, { targetUid, targetName: target, role, binding, bindingHash, scope });
+    const here = sites.get(targetUid) ?? [];
+    sites.set(targetUid, here);
+    if (here.some((site) => site.role === role && site.bindingHash === bindingHash)) continue;
+    here.push({ targetUid, targetName: target, role, binding, bindingHash, scope });
   }
-  return [...sites.values()];
+  return [...sites.values()].flat();
 }
 
-/** What a look at a place asks for: what belongs there, and what was left there. */
-export function referencesOf(site: Site, { ledger, deployment, resolvedOf }: Wanted): ComponentStep[] {
-  const here = (item: Assignment): boolean =>
-    item.target === site.targetName && item.role === site.role && item.bindingHash === site.bindingHash;
-  const wanted = deployment.assignments.filter(here).flatMap((assignment): ComponentStep[] => {
-    const resolved = resolvedOf(assignment.target, assignment.component);
-    return resolved ? [{ action: 'update', component: resolved.component }] : [];
-  });
-  const names = new Set(wanted.map((step) => step.component.name));
-  const gone = ledger.filter(
-    (entry) =>
-      entry.targetUid === site.targetUid &&
-      entry.role === site.role &&
-      entry.bindingHash === site.bindingHash &&
-      !names.has(entry.component),
-  );
-  return [...wanted, ...gone.map((entry): ComponentStep => ({ action: 'delete', component: entry.applied }))];
+/** What the looks at the places of one run ask for: what belongs there, and what was left there. */
+export class References {
+  /** By name of the target. */
+  readonly #wanted = new Map<string, Assignment[]>();
+  /** By uid of the target. */
+  readonly #left = new Map<string, LedgerEntry[]>();
+
+  constructor(private readonly from: Wanted) {
+    for (const assignment of from.deployment.assignments) push(this.#wanted, assignment.target, assignment);
+    for (const entry of from.ledger) push(this.#left, entry.targetUid, entry);
+  }
+
+  of({ targetUid, targetName, role, bindingHash }: Site): ComponentStep[] {
+    const isHere = (item: Assignment | LedgerEntry): boolean =>
+      item.role === role && item.bindingHash === bindingHash;
+    const wanted = (this.#wanted.get(targetName) ?? []).filter(isHere).flatMap((item): ComponentStep[] => {
+      const resolved = this.from.resolvedOf(item.target, item.component);
+      return resolved ? [{ action: 'update', component: resolved.component }] : [];
+    });
+    const names = new Set(wanted.map((step) => step.component.name));
+    const gone = (this.#left.get(targetUid) ?? []).filter(
+      (entry) => isHere(entry) && !names.has(entry.component),
+    );
+    return [
+      ...wanted,
+      ...gone.map((entry): ComponentStep => ({ action: 'delete', component: entry.applied })),
+    ];
+  }
+}
+
+function push<T>(lists: Map<string, T[]>, key: string, item: T): void {
+  const list = lists.get(key);
+  if (list) list.push(item);
+  else lists.set(key, [item]);
 }
