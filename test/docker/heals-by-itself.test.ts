@@ -73,7 +73,7 @@ describeDocker('containers on a real Docker engine, from the declaration to the 
     expect(await container('redis')).toBeUndefined();
   });
 
-  it('a name that belongs to another instance is a conflict that names it', async () => {
+  it('a name that belongs to another instance is a conflict that names it, until that one goes', async () => {
     await engine.solution('till-v-1', [component('till', STAYS)]);
     await engine.instance('mine', { solution: 'till:1', target: { name: 'machine' } });
     await engine.settled('instances', 'mine');
@@ -82,10 +82,17 @@ describeDocker('containers on a real Docker engine, from the declaration to the 
     const { status } = await engine.settled('instances', 'theirs', 'Failed');
     expect(status?.reason).toBe('OwnedByOther');
     expect(status?.statusDetails).toContain('default/mine');
-    expect((await container('till'))?.Id).toBe(before?.Id);
+    // Nothing was overwritten: not made anew, not restarted, the owner's mark and all else as before.
+    expect(await container('till')).toEqual(before);
     await engine.ok('DELETE', '/instances/theirs');
     await engine.gone('instances', 'theirs');
-    expect((await container('till'))?.Id).toBe(before?.Id);
+    expect(await container('till')).toEqual(before);
+
+    await engine.ok('DELETE', '/instances/mine');
+    await engine.gone('instances', 'mine');
+    await engine.instance('theirs', { solution: 'till:1', target: { name: 'machine' } });
+    await engine.settled('instances', 'theirs');
+    expect((await container('till'))?.Id).not.toBe(before?.Id);
   });
 
   it('what keeps dying is reported with its last words', async () => {
