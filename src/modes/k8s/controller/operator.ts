@@ -74,8 +74,10 @@ export class Operator {
     const { log, lanes } = this.parts;
     while (term.isLive()) {
       try {
-        const known = await this.#known(term);
+        await this.#readLedgers(term);
         if (!term.isLive()) return;
+        // In one go with the lanes: what changes from here on is ordered, and what changed before is in the caches.
+        const known = this.#known();
         lanes.lead(term.epoch, known, () => term.isLive());
         log.log({ msg: 'This replica leads', epoch: term.epoch, objects: known.length });
         await this.#lookAgain(known);
@@ -97,14 +99,18 @@ export class Operator {
   }
 
   /** The ledgers are read anew: what another leader wrote last decides what is there. */
-  async #known(term: Term): Promise<KnownObject[]> {
-    const { client, objects, ledgers, namespaces, intervals } = this.parts;
+  async #readLedgers(term: Term): Promise<void> {
+    const { client, objects, ledgers, namespaces } = this.parts;
     const { signal } = term;
     await Promise.all([objects.whenSynced(signal), ledgers.whenSynced({ signal })]);
     for (const namespace of namespaces ?? [undefined]) {
       const { items } = await listAll(client, LEDGER_TYPE, { namespace, signal });
       for (const item of items) ledgers.seen(item);
     }
+  }
+
+  #known(): KnownObject[] {
+    const { objects, intervals } = this.parts;
     return DEPLOYABLE.flatMap((kind) =>
       objects.all(kind).map((object) => knownObject(kind, object, intervals)),
     );
@@ -153,17 +159,18 @@ export class Operator {
   #stands(kind: DeployableKind, before: CustomObject | undefined, after: CustomObject): void {
     const { lanes } = this.parts;
     const key = { kind, namespace: after.metadata.namespace ?? '', name: after.metadata.name };
-    if (before && isSuspended(before) !== isSuspended(after)) lanes.setSuspended(key, isSuspended(after));
+    const wasSuspended = before !== undefined && isSuspended(before);
+    if (wasSuspended !== isSuspended(after)) lanes.setSuspended(key, isSuspended(after));
     this.#giveUpIfAsked(kind, after);
   }
 
   #gone(kind: DeployableKind, before: CustomObject | undefined): void {
     if (!before) return;
     const { namespace = '', name, uid = '' } = before.metadata;
-    const { lanes, objects, health, ledgers } = this.parts;
+    const { lanes, health, ledgers } = this.parts;
     if (kind === 'Target') health.forget(uid);
-    // A successor of the same name has a lane of its own by now.
-    if (!objects.get(kind, { namespace, name })) lanes.forget({ kind, namespace, name });
+    // A successor of the same name is told of afterwards, and gets a lane of its own.
+    lanes.forget({ kind, namespace, name });
     if (ledgers.byIndex('owner', uid).some(({ spec }) => (spec.entries ?? []).length > 0)) {
       this.#untilDone(() => this.#abandon(kind, namespace, name, uid));
     }
