@@ -83,6 +83,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   valueFrom: { fieldRef: { fieldPath: metadata.name } }
 - name: POD_NAMESPACE
   valueFrom: { fieldRef: { fieldPath: metadata.namespace } }
+# Where other replicas reach this one when it leads.
+- name: POD_IP
+  valueFrom: { fieldRef: { fieldPath: status.podIP } }
 - name: NODE_OPTIONS
   value: --max-old-space-size={{ .Values.heapMiB }}
 {{- with .Values.extraEnv }}
