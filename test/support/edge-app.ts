@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { type DynamicModule, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
 import { HealthModule } from '../../src/modules/health/index.js';
 import {
   configureHttp,
@@ -31,10 +32,13 @@ class TestModule {
   }
 }
 
-/** The HTTP edge with these controllers behind it and nothing else, on a free port of loopback. */
+/**
+ * The HTTP edge with these controllers behind it and nothing else, on a free port of loopback.
+ * @param options `before` is called with the server before it listens
+ */
 export async function startEdgeApp(
   controllers: Type[],
-  options: Partial<HttpEdgeOptions> = {},
+  { before, ...options }: Partial<HttpEdgeOptions> & { before?: (fastify: FastifyInstance) => void } = {},
 ): Promise<EdgeApp> {
   const log: Record<string, unknown>[] = [];
   const logger = createLogger({
@@ -48,6 +52,7 @@ export async function startEdgeApp(
   );
   await configureHttp(app);
   setupOpenApi(app, { version: '0.0.0', extraSchemas: { Extra: { type: 'object' } } });
+  before?.(app.getHttpAdapter().getInstance());
   await app.listen(0, '127.0.0.1');
   const { port } = app.getHttpServer().address() as AddressInfo;
   return { app, port, log, send: (request) => sendRaw(port, request), close: () => app.close() };

@@ -1,2 +1,2 @@
 export { KubernetesAccess, type KubernetesAccessOptions } from './kubernetes-access.js';
-export { ruleOf } from './routes.js';
+export { leaderMsOf } from './routes.js';

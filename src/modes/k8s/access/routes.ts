@@ -39,10 +39,13 @@ function all(kind: ObjectKind): RouteRule {
 function put(kind: ObjectKind): RouteRule {
   return {
     needs(asked) {
-      const { 'if-match': match, 'if-none-match': noneMatch } = asked.headers;
+      const mayCreate = asked.headers['if-match'] === undefined;
+      const mayReplace = asked.headers['if-none-match'] === undefined;
+      // With both it can do neither; asking for nothing would let everybody try.
+      const both = mayCreate === mayReplace;
       return addressesOfWrite(kind, asked).flatMap(({ namespace, name }) => [
-        ...(match === undefined ? [need('create', kind, { namespace })] : []),
-        ...(noneMatch === undefined ? [need('update', kind, { namespace, name })] : []),
+        ...(mayCreate || both ? [need('create', kind, { namespace })] : []),
+        ...(mayReplace || both ? [need('update', kind, { namespace, name })] : []),
       ]);
     },
   };
@@ -172,4 +175,9 @@ export const ROUTE_RULES: Readonly<Record<string, RouteRule>> = {
 export function ruleOf(method: string, template: string | undefined): RouteRule | undefined {
   const key = `${method === 'HEAD' ? 'GET' : method} ${template ?? ''}`;
   return Object.hasOwn(ROUTE_RULES, key) ? ROUTE_RULES[key] : undefined;
+}
+
+/** How long the leader has to answer what only it can; undefined for all else. */
+export function leaderMsOf(method: string, template: string | undefined): number | undefined {
+  return ruleOf(method, template)?.leaderMs;
 }

@@ -1,0 +1,35 @@
+import type { ReadinessCheck } from '../../../modules/health/index.js';
+import type { Leadership } from '../leadership/index.js';
+import type { ReflectorState } from '../reflector/index.js';
+
+/** Pictures of the cluster, by what they show: `targets`, `instances`. */
+export type Pictures = Readonly<Record<string, () => ReflectorState>>;
+
+/**
+ * The readiness of this mode: every picture was complete once. Who leads, and whether the pictures are kept up at this moment, is told
+ * beside. Neither takes the replica out of service: without a leader all but a few routes work, and a replica whose connection
+ * is cut for a moment answers best by itself; all would be cut at once.
+ */
+export function kubernetesReadiness(
+  pictures: Pictures,
+  leadership: Pick<Leadership, 'term' | 'leader'>,
+): ReadinessCheck {
+  return async () => {
+    const states = Object.entries(pictures).map(([name, state]) => ({ name, ...state() }));
+    const missing = states.filter(({ synced }) => !synced);
+    if (missing.length > 0) {
+      return `Still reading ${missing.map(({ name }) => name).join(', ')} from the cluster`;
+    }
+    const behind = states.filter(({ connected }) => !connected).map(({ name }) => name);
+    const seen =
+      behind.length === 0
+        ? 'the caches are synced'
+        : `the caches are synced, but do not hear of changes of ${behind.join(', ')} at this moment`;
+    return { detail: `${whoLeads(leadership)}; ${seen}` };
+  };
+}
+
+function whoLeads({ term, leader }: Pick<Leadership, 'term' | 'leader'>): string {
+  if (term) return `This replica leads (term ${term.epoch})`;
+  return leader ? `${leader.identity} leads (term ${leader.epoch})` : 'No replica leads';
+}

@@ -1,0 +1,95 @@
+import { messageOf, UnavailableError } from '@symphony/model';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { RequestAccess } from '../../../modules/auth/index.js';
+import type { Leader, Leadership } from '../leadership/index.js';
+import { forward } from './forward.js';
+import { HOP_HEADER } from './headers.js';
+import { addressOf } from './leader-address.js';
+import type { LeaderConnections } from './leader-connections.js';
+
+export interface LeaderProxyOptions {
+  leadership: Pick<Leadership, 'term' | 'leader'>;
+  /** Of this replica: the one that its elector has. */
+  identity: string;
+  /** Only callers that are known are passed on; whether they may is for the leader to say. */
+  access: Pick<RequestAccess, 'identify'>;
+  connections: Pick<LeaderConnections, 'dispatcher'>;
+  /** How long the leader has for a request that only it can answer; undefined for all that this replica answers itself. */
+  leaderMsOf: (method: string, template: string | undefined) => number | undefined;
+  lookEveryMs?: number;
+}
+
+/**
+ * Passes on to the leader what only it knows, with the caller's own token: the leader judges the caller anew. A replica is no open
+ * relay: it passes on nothing but the listed routes, to nobody but the holder of the Lease, for nobody but callers that the cluster
+ * knows, and nothing that was passed on before.
+ */
+export class LeaderProxy {
+  constructor(private readonly options: LeaderProxyOptions) {}
+
+  /** Before the server listens. The hook comes behind those of the edge, and before the body is read. */
+  install(fastify: FastifyInstance): void {
+    fastify.addHook('onRequest', (request, reply, done) => {
+      this.#passOn(request, reply).then(
+        (passedOn) => {
+          if (!passedOn) done();
+        },
+        (error: Error) => done(error),
+      );
+    });
+  }
+
+  /** @returns whether the leader answers */
+  async #passOn(request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
+    const { leadership, identity, access, connections, leaderMsOf, lookEveryMs } = this.options;
+    const withinMs = leaderMsOf(request.method, request.routeOptions.url);
+    if (withinMs === undefined || leadership.term) return false;
+    if (request.headers[HOP_HEADER] !== undefined) throw notLeading();
+    await access.identify(request);
+    if (leadership.term) return false;
+    const leader = this.#leader();
+    const address = addressOf(leader);
+    if (!address) throw addressUnknown(leader);
+    const dispatcher = await connections.dispatcher().catch((error: unknown) => {
+      throw new UnavailableError(
+        `The leader cannot be reached safely: ${messageOf(error)}.`,
+        'LeaderUnreachable',
+      );
+    });
+    const current = (): Leader | undefined => leadership.leader;
+    await forward(request, reply, {
+      dispatcher,
+      address,
+      leader,
+      current,
+      identity,
+      withinMs,
+      lookEveryMs,
+    });
+    return true;
+  }
+
+  /** @throws UnavailableError `NoLeader`, also while the Lease has our own name although our term is over */
+  #leader(): Leader {
+    const { leader } = this.options.leadership;
+    if (leader && leader.identity !== this.options.identity) return leader;
+    throw new UnavailableError(
+      'No replica leads at this moment; one will in seconds: try again then.',
+      'NoLeader',
+    );
+  }
+}
+
+function notLeading(): UnavailableError {
+  return new UnavailableError(
+    'This replica was asked as the leader, and does not lead (any more): try again.',
+    'NotLeading',
+  );
+}
+
+function addressUnknown({ identity }: Leader): UnavailableError {
+  return new UnavailableError(
+    `The leader ${identity} does not say where it can be reached safely: set kubernetes.advertiseUrl, and give it a certificate.`,
+    'LeaderUnreachable',
+  );
+}
