@@ -10,7 +10,10 @@ import { futureVersion, NEWEST, type FutureMigration } from './future-version.js
 import { declareLoad, Load } from './load.js';
 import { metric } from './replicas.js';
 
-const ALL_MS = 180_000;
+const ALL_MS = 240_000;
+const SLOW_MS = 60_000;
+/** So many runs show that an engine works. */
+const RUNS = 10;
 
 const TABLES = [
   'runs',
@@ -72,7 +75,7 @@ test(
     await declareLoad(old);
     const load = new Load(old);
     cleanups.push(() => load.end());
-    await old.until('the load to be on', async () => (load.accepted > 100 ? true : undefined));
+    await old.until('the load to be on', async () => (load.accepted > 50 ? true : undefined));
 
     const version = await future({ up: ADDITIONS, tables: TABLES, oldestProgram: NEWEST });
     const next = await engine(version.main);
@@ -85,17 +88,27 @@ test(
       return [a ?? 0, b ?? 0];
     };
     const [before] = await ran();
-    await old.until('both to run lanes', async () => {
-      const [a, b] = await ran();
-      return a > before + 50 && b > 50 ? true : undefined;
-    });
+    await old.until(
+      'both to run lanes',
+      async () => {
+        const [a, b] = await ran();
+        return a > before + RUNS && b > RUNS ? true : undefined;
+      },
+      async () => [before, await ran(), load.failures.slice(-3)],
+      SLOW_MS,
+    );
 
     await load.only(next);
     await old.kill();
     await old.begin();
     load.engines = [old, next];
     expect(old.output).toContain('which this one can work with');
-    await old.until('the old version to work again', async () => ((await ran())[0] > 20 ? true : undefined));
+    await old.until(
+      'the old version to work again',
+      async () => ((await ran())[0] > RUNS ? true : undefined),
+      ran,
+      SLOW_MS,
+    );
     await load.end();
     expect(load.failures).toEqual([]);
     expect(load.slowest).toBeLessThan(10_000);
