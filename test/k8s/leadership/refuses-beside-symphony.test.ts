@@ -59,13 +59,19 @@ describeControlPlane('beside the controller of Symphony', (plane) => {
       message: expect.stringMatching(new RegExp(`symphony-controller-manager-7d_x.*${namespace}`)) as string,
     });
     end();
-    // With rights in one namespace only, it is found there.
-    const rules = [{ apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'list'] }];
-    const limited = clientAs(await plane().cluster.serviceAccount(namespace, 'limited', rules));
+    // With a right in one namespace only, and only on this Lease, it is found there, and nothing is tried elsewhere.
+    const rule = { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'list'] };
+    const rules = [{ ...rule, resourceNames: [NAME] }];
+    const statuses: (number | undefined)[] = [];
+    const limited = clientAs(await plane().cluster.serviceAccount(namespace, 'limited', rules), {
+      onRequest: ({ status }) => statuses.push(status),
+    });
     const endAgain = renewing();
-    await expect(refuseBesideSymphony(limited, [namespace])).rejects.toMatchObject({
+    await expect(refuseBesideSymphony(limited, ['default', namespace])).rejects.toMatchObject({
       code: 'OtherEngineLeads',
     });
+    await refuseBesideSymphony(limited, ['default']);
+    expect(statuses).not.toContain(403);
     endAgain();
     await client.delete(LEASES, { namespace, name: NAME });
   });
