@@ -165,13 +165,14 @@ export const LEDGERS: CustomResource = {
   columns: [
     ...OWNER_COLUMNS,
     text('Target', '.spec.targetName', 'The target.'),
+    AGE,
     {
       name: 'Epoch',
       type: 'integer',
       jsonPath: '.spec.epoch',
-      description: 'Of the leader that wrote last.',
+      description: 'Of the claim that wrote last.',
+      wide: true,
     },
-    AGE,
   ],
   selectable: ['.spec.owner.uid', '.spec.targetUid'],
 };
