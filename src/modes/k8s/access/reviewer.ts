@@ -66,7 +66,7 @@ export class Reviewer {
         advice,
       });
     }
-    if (cause instanceof UnavailableError) return cause;
+    // The cause may name addresses; this is told to people whom nobody knows yet.
     const code = cause instanceof SymphonyError ? ` (${cause.code})` : '';
     return new UnavailableError(
       `The cluster could not be asked who you are and what you may do${code}: try again soon; the engine's log says why.`,
