@@ -8,7 +8,7 @@ import { parsePrometheus, valueOf } from '../../support/prometheus.js';
 import { ScriptWorld } from '../../support/script-world.js';
 
 /** The shortest that a busy machine keeps without losing it. A take-over comes a third later. */
-export const LEASE_SECONDS = 2;
+const LEASE_SECONDS = 2;
 
 /** Everything that runs write. */
 const WRITTEN_BY_RUNS = ['ledger', 'lanes', 'object_status', 'objects', 'runs', 'summaries'] as const;
@@ -136,7 +136,7 @@ export async function metric(engine: EngineProcess, name: string): Promise<numbe
 }
 
 /** The letter of the kernel: R, S, D, T (stopped), Z (dead); undefined when there is none. */
-export async function stateOf(pid: number): Promise<string | undefined> {
+async function stateOf(pid: number): Promise<string | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   return stat === '' ? undefined : stat[stat.lastIndexOf(')') + 2];
 }
