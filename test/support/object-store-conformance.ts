@@ -18,13 +18,32 @@ import {
 /** What the suite needs of an adapter. */
 export interface ObjectStoreSubject {
   store: ObjectStore;
+  /** Empty ones, in the order of lists. */
+  namespaces: Namespaces;
   /** The stored orders of an object, in the same consistency as the store: has the write left an order? */
   isOrdered(key: ObjectKey<DeployableKind>): Promise<boolean>;
   /** Writes a status as the engine does after a run. */
   writeStatus(key: ObjectKey<DeployableKind>, status: object): Promise<void>;
-  /** Enters something applied into the ledger of an owner; the line that `orphan` has to answer for it. */
+  /** Enters something applied into the ledger of an owner, as a run does; the line that `orphan` has to answer for it. */
   applyComponent(owner: StoredObject): Promise<string>;
+  /** Resolves when lists show every write that was answered before. */
+  listed(): Promise<void>;
+  /** Resolves when the engine has done its part for an object that was orphaned. */
+  orphaned(key: ObjectKey<DeployableKind>): Promise<void>;
 }
+
+export type Namespaces = Readonly<Record<'home' | 'later' | 'last', string>>;
+
+/** As the engine writes it after a run. */
+const STATUS = {
+  status: 'Failed',
+  provisioningStatus: { operationId: 'o', status: 'Failed', error: {} },
+  reason: 'TargetNotFound',
+  observedGeneration: 1,
+  lastModified: '2026-01-01T00:00:00.000Z',
+  deployed: 0,
+  targets: 1,
+};
 
 const NOTHING: WriteEffects = { orders: [], fanOuts: [] };
 const nothing = (): WriteEffects => NOTHING;
@@ -41,11 +60,23 @@ export function objectStoreConformance(open: () => Promise<ObjectStoreSubject>):
     ({ store } = subject);
   });
 
+  const keyOf = <K extends ObjectKind>(kind: K, name: string): ObjectKey<K> => {
+    return { kind, namespace: subject.namespaces.home, name };
+  };
+  const writeOf = <K extends ObjectKind>(kind: K, name: string, spec: object): ObjectWrite<K> => {
+    const parsed = parseAs(BODY_CLASSES[kind], { spec }).spec as SpecByKind[K];
+    return { ...keyOf(kind, name), spec: parsed, labels: {}, annotations: {}, precondition: {} };
+  };
+  const solution = (name: string, spec: object = {}) => writeOf('Solution', name, spec);
+  const target = (name: string, spec: object = {}) => writeOf('Target', name, spec);
+  const instance = (name: string, spec: object = {}) =>
+    writeOf('Instance', name, { solution: 'app', target: { name: 't' }, ...spec });
+
   describe('put', () => {
     test('creates generation 1 with a uid and a version, and get finds it', async () => {
       const { object, created, changed } = await store.put(solution('app'), nothing);
       expect({ created, changed }).toEqual({ created: true, changed: true });
-      expect(object).toMatchObject({ generation: 1, namespace: 'default', name: 'app', labels: {} });
+      expect(object).toMatchObject({ generation: 1, ...keyOf('Solution', 'app'), labels: {} });
       expect(object.uid).not.toBe('');
       expect(await store.get(keyOf('Solution', 'app'))).toEqual(plain(object));
     });
@@ -128,10 +159,6 @@ export function objectStoreConformance(open: () => Promise<ObjectStoreSubject>):
       const refused = { ...instance('i'), precondition: { ifMatch: 'x' } };
       await expect(store.put(refused, effectsOfWrite)).rejects.toMatchObject({ status: 412 });
       expect(await subject.isOrdered(key)).toBe(false);
-      const failing = (): WriteEffects => {
-        throw new Error('no effects');
-      };
-      await expect(store.put(instance('i'), failing)).rejects.toThrow('no effects');
       expect(await store.get(key)).toBeUndefined();
       await store.put(instance('i'), effectsOfWrite);
       expect(await subject.isOrdered(key)).toBe(true);
@@ -139,11 +166,11 @@ export function objectStoreConformance(open: () => Promise<ObjectStoreSubject>):
 
     test('status is kept, and writing the status keeps spec, version and preconditions', async () => {
       const { object } = await store.put(instance('i'), nothing);
-      await subject.writeStatus(keyOf('Instance', 'i'), { status: 'Succeeded' });
+      await subject.writeStatus(keyOf('Instance', 'i'), STATUS);
       const precondition = { ifMatch: object.version };
       await store.put({ ...instance('i', { solution: 'other' }), precondition }, nothing);
       const read = await store.get(keyOf('Instance', 'i'));
-      expect(read?.status.engine).toEqual({ status: 'Succeeded' });
+      expect(read?.status.engine).toMatchObject(STATUS);
       expect(read?.spec.solution).toBe('other');
     });
   });
@@ -180,8 +207,9 @@ export function objectStoreConformance(open: () => Promise<ObjectStoreSubject>):
   });
 
   describe('deletion', () => {
-    test('marks deployable objects, once, and orders their removal', async () => {
+    test('marks objects that something was deployed for, once, and orders their removal', async () => {
       const { object } = await store.put(instance('i'), nothing);
+      await subject.applyComponent(object);
       const first = await store.requestDeletion(keyOf('Instance', 'i'), {}, effectsOfWrite);
       expect(first.changed).toBe(true);
       expect(first.object.generation).toBe(object.generation + 1);
@@ -220,6 +248,7 @@ export function objectStoreConformance(open: () => Promise<ObjectStoreSubject>):
       const line = await subject.applyComponent(object);
       const key = keyOf('Instance', 'i');
       expect(await store.orphan(key, {})).toMatchObject({ object: { uid: object.uid }, left: [line] });
+      await subject.orphaned(key);
       expect(await store.get(key)).toBeUndefined();
       expect(await subject.isOrdered(key)).toBe(false);
       await expect(store.orphan(key, {})).rejects.toMatchObject({ status: 404 });
@@ -230,11 +259,11 @@ export function objectStoreConformance(open: () => Promise<ObjectStoreSubject>):
     test('merges properties and touches neither generation nor version nor what the engine wrote', async () => {
       const { object } = await store.put(target('t'), nothing);
       const key = keyOf('Target', 't');
-      await subject.writeStatus(key, { status: 'Succeeded' });
+      await subject.writeStatus(key, STATUS);
       await store.report(key, { a: '1', b: '1' });
       const reported = await store.report(key, { b: '2' });
       expect(reported.status.reported?.properties).toEqual({ a: '1', b: '2' });
-      expect(reported.status.engine).toEqual({ status: 'Succeeded' });
+      expect(reported.status.engine).toMatchObject(STATUS);
       expect(reported).toMatchObject({ generation: object.generation, version: object.version });
       await expect(store.report(keyOf('Target', 'none'), {})).rejects.toMatchObject({ status: 404 });
     });
@@ -248,96 +277,109 @@ export function objectStoreConformance(open: () => Promise<ObjectStoreSubject>):
   });
 
   describe('list', () => {
+    // A hyphen comes before letters, unlike in the collations of languages.
+    const ALL = ['home/a-z', 'home/aa', 'home/b', 'home/c', 'later/aa'];
     beforeEach(async () => {
       const labels = (app: string, extra: Record<string, string> = {}) => ({ app, ...extra });
       for (const write of [
         { ...target('b', { properties: { os: 'linux' } }), labels: labels('web') },
-        { ...target('a', { properties: { os: 'windows' } }), labels: labels('web', { old: '' }) },
-        { ...target('B', {}), labels: labels('db') },
-        { ...target('a', {}), namespace: 'other', labels: labels('web') },
+        { ...target('aa', { properties: { os: 'windows' } }), labels: labels('web', { old: '' }) },
+        { ...target('a-z', {}), labels: labels('db') },
+        { ...target('aa', {}), namespace: subject.namespaces.later, labels: labels('web') },
         { ...target('c', { displayName: "it's" }), labels: {} },
       ]) {
         await store.put(write, nothing);
       }
-      await store.put(instance('i', { solution: 'app-v-1', target: { name: 'a' } }), nothing);
+      await store.put(instance('i', { solution: 'app-v-1', target: { name: 'aa' } }), nothing);
     });
 
     const names = async (query: Partial<Parameters<ObjectStore['list']>[0]>): Promise<string[]> => {
-      const { items } = await store.list({ kind: 'Target', ...query });
-      return items.map((item) => `${item.namespace}/${item.name}`);
+      await subject.listed();
+      return namesOf((await store.list({ kind: 'Target', ...query })).items);
     };
+    const namesOf = (items: readonly StoredObject[]): string[] =>
+      items.map(({ namespace, name }) => `${whichOf(namespace)}/${name}`);
+    const whichOf = (namespace: string): string | undefined =>
+      Object.entries(subject.namespaces).find(([, value]) => value === namespace)?.[0];
+    const inHome = (names: readonly string[]): string[] => names.map((name) => `home/${name}`);
 
     test('is in the order of namespace and name, of one kind, of one namespace if asked', async () => {
-      expect(await names({})).toEqual(['default/B', 'default/a', 'default/b', 'default/c', 'other/a']);
-      expect(await names({ namespace: 'other' })).toEqual(['other/a']);
-      expect(await names({ namespace: 'none' })).toEqual([]);
+      expect(await names({})).toEqual(ALL);
+      expect(await names({ namespace: subject.namespaces.later })).toEqual(['later/aa']);
+      expect(await names({ namespace: 'nowhere' })).toEqual([]);
     });
 
     test.each([
-      [{ key: 'app', operator: '=', values: ['web'] }, ['a', 'b']],
-      [{ key: 'app', operator: '!=', values: ['web'] }, ['B', 'c']],
-      [{ key: 'app', operator: 'in', values: ['db', 'web'] }, ['B', 'a', 'b']],
-      [{ key: 'app', operator: 'notIn', values: ['db', 'x'] }, ['a', 'b', 'c']],
-      [{ key: 'old', operator: 'exists', values: [] }, ['a']],
-      [{ key: 'old', operator: '=', values: [''] }, ['a']],
+      [{ key: 'app', operator: '=', values: ['web'] }, ['aa', 'b']],
+      [{ key: 'app', operator: '!=', values: ['web'] }, ['a-z', 'c']],
+      [{ key: 'app', operator: 'in', values: ['db', 'web'] }, ['a-z', 'aa', 'b']],
+      [{ key: 'app', operator: 'notIn', values: ['db', 'x'] }, ['aa', 'b', 'c']],
+      [{ key: 'old', operator: 'exists', values: [] }, ['aa']],
+      [{ key: 'old', operator: '=', values: [''] }, ['aa']],
       [{ key: 'app', operator: 'notExists', values: [] }, ['c']],
     ] as const)('label %j', async (requirement, expected) => {
       const labels = [{ ...requirement, values: [...requirement.values] }];
-      const found = await names({ namespace: 'default', labels });
-      expect(found).toEqual(expected.map((name) => `default/${name}`));
+      const found = await names({ namespace: subject.namespaces.home, labels });
+      expect(found).toEqual(inHome(expected));
     });
 
     test.each([
       ['metadata.name', '=', 'b', ['b']],
-      ['metadata.name', '!=', 'b', ['B', 'a', 'c']],
-      ['metadata.labels["app"]', '=', 'db', ['B']],
+      ['metadata.name', '!=', 'b', ['a-z', 'aa', 'c']],
+      ['metadata.labels["app"]', '=', 'db', ['a-z']],
       ['spec.properties.os', '=', 'linux', ['b']],
-      ['spec.properties.os', '!=', 'linux', ['B', 'a', 'c']],
-      ['spec.properties.os', '=', '', ['B', 'c']],
+      ['spec.properties.os', '!=', 'linux', ['a-z', 'aa', 'c']],
+      ['spec.properties.os', '=', '', ['a-z', 'c']],
       ['spec.displayName', '=', "it's", ['c']],
       ['spec.none.at.all', '=', 'x', []],
     ] as const)('field %s%s%s', async (key, operator, value, expected) => {
-      const found = await names({ namespace: 'default', fields: [{ key, operator, values: [value] }] });
-      expect(found).toEqual(expected.map((name) => `default/${name}`));
+      const found = await names({
+        namespace: subject.namespaces.home,
+        fields: [{ key, operator, values: [value] }],
+      });
+      expect(found).toEqual(inHome(expected));
     });
 
     test('fields of instances and of the status', async () => {
-      await subject.writeStatus(keyOf('Instance', 'i'), { status: 'Failed' });
+      await subject.writeStatus(keyOf('Instance', 'i'), STATUS);
       await store.report(keyOf('Target', 'c'), { online: 'yes' });
       const field = (key: string, value: string) => [{ key, operator: '=' as const, values: [value] }];
       expect(await names({ kind: 'Instance', fields: field('spec.solution', 'app-v-1') })).toHaveLength(1);
-      expect(await names({ kind: 'Instance', fields: field('spec.target.name', 'a') })).toHaveLength(1);
+      expect(await names({ kind: 'Instance', fields: field('spec.target.name', 'aa') })).toHaveLength(1);
       expect(await names({ kind: 'Instance', fields: field('status.status', 'Failed') })).toHaveLength(1);
-      expect(await names({ fields: field('status.properties.online', 'yes') })).toEqual(['default/c']);
+      expect(await names({ fields: field('status.properties.online', 'yes') })).toEqual(['home/c']);
     });
 
     test('pages neither skip nor repeat, even while objects come and go', async () => {
+      await subject.listed();
       const seen: string[] = [];
       let next: string | undefined;
       let round = 0;
       do {
         const page = await store.list({ kind: 'Target', limit: 2, continue: next });
         expect(page.items.length).toBeLessThanOrEqual(2);
-        seen.push(...page.items.map((item) => `${item.namespace}/${item.name}`));
+        seen.push(...namesOf(page.items));
         ({ next } = page);
         // Before and behind the place that was reached.
-        await store.put(target(`A${round}`), nothing);
-        await store.put({ ...target(`z${round++}`), namespace: 'zoo' }, nothing);
+        await store.put(target(`a-a${round}`), nothing);
+        await store.put({ ...target(`z${round++}`), namespace: subject.namespaces.last }, nothing);
       } while (next !== undefined && round < 20);
-      expect(seen.slice(0, 5)).toEqual(['default/B', 'default/a', 'default/b', 'default/c', 'other/a']);
+      expect(seen.slice(0, 5)).toEqual(ALL);
       expect(new Set(seen).size).toBe(seen.length);
     });
 
     test('a last page that is full says that it is the last', async () => {
+      await subject.listed();
       expect((await store.list({ kind: 'Target', limit: 5 })).next).toBeUndefined();
       expect((await store.list({ kind: 'Target', limit: 4 })).next).toBeDefined();
     });
 
     test('a token of another query, or no token at all, is 400', async () => {
+      await subject.listed();
       const { next } = await store.list({ kind: 'Target', limit: 2 });
       for (const query of [
         { kind: 'Instance', continue: next },
-        { kind: 'Target', namespace: 'default', continue: next },
+        { kind: 'Target', namespace: subject.namespaces.home, continue: next },
         { kind: 'Target', continue: 'garbage' },
         { kind: 'Target', continue: Buffer.from('{"n":"a"}').toString('base64url') },
       ] as const) {
@@ -351,29 +393,7 @@ function range(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index);
 }
 
-function keyOf<K extends ObjectKind>(kind: K, name: string): ObjectKey<K> {
-  return { kind, namespace: 'default', name };
-}
-
 /** As it comes back from a store: without the classes of what was sent. */
 function plain<T>(value: T): T {
   return JSON.parse(JSON.stringify(value)) as T;
-}
-
-function writeOf<K extends ObjectKind>(kind: K, name: string, spec: object): ObjectWrite<K> {
-  const body = parseAs(BODY_CLASSES[kind], { spec });
-  const parsed = body.spec as SpecByKind[K];
-  return { ...keyOf(kind, name), spec: parsed, labels: {}, annotations: {}, precondition: {} };
-}
-
-function solution(name: string, spec: object = {}): ObjectWrite<'Solution'> {
-  return writeOf('Solution', name, spec);
-}
-
-function target(name: string, spec: object = {}): ObjectWrite<'Target'> {
-  return writeOf('Target', name, spec);
-}
-
-function instance(name: string, spec: object = {}): ObjectWrite<'Instance'> {
-  return writeOf('Instance', name, { solution: 'app', target: { name: 't' }, ...spec });
 }

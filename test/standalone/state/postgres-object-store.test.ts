@@ -1,7 +1,7 @@
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { WakeHint } from '../../../src/modules/queue/index.js';
-import { effectsOfWrite } from '../../../src/modules/state/index.js';
+import { effectsOfWrite, type WriteEffects } from '../../../src/modules/state/index.js';
 import { createDataSource } from '../../../src/modes/standalone/database/data-source.js';
 import { Database } from '../../../src/modes/standalone/database/database.js';
 import { migrate } from '../../../src/modes/standalone/database/migrate.js';
@@ -35,6 +35,10 @@ objectStoreConformance(async () => {
   await database.query('TRUNCATE objects, object_status, ledger, lanes, fan_outs CASCADE');
   return {
     store: open(),
+    namespaces: { home: 'default', later: 'other', last: 'zoo' },
+    // A transaction shows at once what was written, and does all of its part.
+    listed: () => Promise.resolve(),
+    orphaned: () => Promise.resolve(),
     async isOrdered({ kind, namespace, name }) {
       const sql = 'SELECT FROM lanes WHERE kind = $1 AND namespace = $2 AND name = $3 AND due_at IS NOT NULL';
       return (await database.query(sql, [kind, namespace, name])).length > 0;
@@ -77,6 +81,15 @@ test('workers are told after a commit that ordered something, and only then', as
   expect(wakes).toEqual([]);
   await store.put({ ...write, spec: { properties: { a: 'b' } } }, effectsOfWrite);
   expect(wakes).toMatchObject([{ lanes: [{ kind: 'Target', name: 'waking' }], fanOuts: true }]);
+});
+
+test('a write whose orders cannot be told is not made', async () => {
+  const failing = (): WriteEffects => {
+    throw new Error('no effects');
+  };
+  const key = { ...write, name: 'failing' };
+  await expect(open().put(key, failing)).rejects.toThrow('no effects');
+  expect(await open().get(key)).toBeUndefined();
 });
 
 test('what a target had and has is in the fan-out that it stores', async () => {

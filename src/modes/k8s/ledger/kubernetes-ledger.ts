@@ -1,4 +1,10 @@
-import { ConflictError, InvalidInputError, type DeploymentOwner, type LedgerEntry } from '@symphony/model';
+import {
+  ConflictError,
+  InvalidInputError,
+  NotFoundError,
+  type DeploymentOwner,
+  type LedgerEntry,
+} from '@symphony/model';
 import { FencedError, type Fence } from '../../../modules/queue/index.js';
 import {
   begunEntry,
@@ -32,9 +38,9 @@ export interface KubernetesLedgerOptions {
   client: Pick<ApiClient, 'create' | 'replace' | 'delete'>;
   cache: LedgerCache;
   /** @throws FencedError when the run has lost its lane, or this replica does not lead any more */
-  assertFence(fence: Fence): void;
+  assertFence: (fence: Fence) => void;
   /** Sees to it that the object of an owner cannot go unnoticed. @throws FencedError when it is going already */
-  keepOwner(owner: DeploymentOwner): Promise<void>;
+  keepOwner: (owner: DeploymentOwner) => Promise<void>;
   targets: {
     /** Whether a target with this uid is stored. Posted deployments bring targets of their own, which never are. */
     isStored(uid: string): boolean;
@@ -240,6 +246,8 @@ async function fenced<T>(write: Promise<T>): Promise<T> {
     return await write;
   } catch (error) {
     if (error instanceof ConflictError && error.code !== 'NamespaceTerminating') throw refused(error);
+    // The next leader has removed all of it.
+    if (error instanceof NotFoundError) throw refused(error);
     if (error instanceof InvalidInputError && error.problems.some(({ path }) => path.endsWith('epoch')))
       throw refused(error);
     throw error;

@@ -29,12 +29,13 @@ import {
   type WriteResult,
   type WrittenHalf,
 } from '../../../modules/state/index.js';
-import type { ApiClient } from '../client/index.js';
+import { backoffMs, pause, type ApiClient } from '../client/index.js';
 import { OrderAnnotation, toStored, typeOf, type CustomObject } from './custom-object.js';
 import { comparePositions, matches } from './matching.js';
 
 /** An object that others change this often under our hands is fought over. */
-const MAX_TRIES = 10;
+const MAX_TRIES = 30;
+const RETRY = { firstMs: 10, mostMs: 200 };
 
 /** What is written on the object for whoever removes it: leave what it deployed. */
 export const DELETION_POLICY = 'symphony/deletion-policy';
@@ -237,6 +238,7 @@ async function trying<T>(work: () => Promise<T>): Promise<T> {
         error instanceof ConflictError && (error.code === 'Conflict' || error.code === 'AlreadyExists');
       // Our own refusals of an etag are conflicts as well, but what the server said is their cause.
       if (!between || error.cause === undefined || attempt === MAX_TRIES) throw error;
+      await pause(backoffMs(attempt, RETRY));
     }
   }
 }

@@ -1,0 +1,68 @@
+import { ApiClient, fixedAccess } from '../../src/modes/k8s/client/index.js';
+import { LEDGER_TYPE, type LedgerObject } from '../../src/modes/k8s/ledger/ledger-object.js';
+import { KubernetesLedger } from '../../src/modes/k8s/ledger/kubernetes-ledger.js';
+import { Finalizers } from '../../src/modes/k8s/objects/finalizers.js';
+import { ObjectReflectors } from '../../src/modes/k8s/objects/object-reflectors.js';
+import { Reflector } from '../../src/modes/k8s/reflector/index.js';
+import type { Fence } from '../../src/modules/queue/index.js';
+import type { TestCluster } from './control-plane/cluster.js';
+
+/** What an engine sees and writes of some namespaces, without the engine. */
+export interface KubernetesParts {
+  client: ApiClient;
+  objects: ObjectReflectors;
+  ledgers: Reflector<LedgerObject, 'owner' | 'target'>;
+  ledger: KubernetesLedger;
+  finalizers: Finalizers;
+  close(): Promise<void>;
+}
+
+export interface KubernetesPartsOptions {
+  namespaces: readonly string[];
+  /** Default: every fence holds, as for a leader that has not noticed that it is none any more. */
+  assertFence?: (fence: Fence) => void;
+}
+
+export async function openKubernetesParts(
+  cluster: TestCluster,
+  { namespaces, assertFence = () => undefined }: KubernetesPartsOptions,
+): Promise<KubernetesParts> {
+  const { server, ca, user } = cluster.admin;
+  const headers = { authorization: `Bearer ${user.token}` };
+  const client = new ApiClient({ access: fixedAccess(server, { headers, tls: { ca } }) });
+  const shared = { client, namespaces, log: { warn: () => undefined } };
+  const objects = new ObjectReflectors(shared);
+  const ledgers = new Reflector<LedgerObject, 'owner' | 'target'>({
+    ...shared,
+    type: LEDGER_TYPE,
+    indexes: { owner: ({ spec }) => [spec.owner.uid], target: ({ spec }) => [spec.targetUid] },
+  });
+  const finalizers = new Finalizers({ client, seen: (kind, ref) => objects.get(kind, ref) });
+  const ledger = new KubernetesLedger({
+    client,
+    cache: ledgers,
+    assertFence,
+    keepOwner: async ({ kind, namespace, name, uid }) => {
+      if (kind !== 'Inline') await finalizers.add(kind, { namespace, name }, uid);
+    },
+    targets: {
+      isOurs: () => true,
+      isStored: (uid) => objects.targets.byUid(uid) !== undefined,
+      wasLeft: () => undefined,
+    },
+  });
+  objects.start();
+  ledgers.start();
+  await Promise.all([objects.ready(30_000), ledgers.whenSynced({ deadlineMs: 30_000 })]);
+  return {
+    client,
+    objects,
+    ledgers,
+    ledger,
+    finalizers,
+    async close() {
+      await Promise.all([objects.stop(), ledgers.stop()]);
+      await client.close();
+    },
+  };
+}
