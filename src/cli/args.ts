@@ -2,7 +2,7 @@ import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { ConfigError, nearest } from '../config/errors.js';
 import { CONFIG_KEYS } from '../config/keys.js';
 
-const COMMANDS = ['serve', 'backup', 'restore'] as const;
+const COMMANDS = ['serve', 'backup', 'restore', 'release'] as const;
 type Command = (typeof COMMANDS)[number];
 
 /** What a command line asks for, checked for shape but not yet for meaning. */
@@ -103,7 +103,7 @@ function readCommand(positionals: readonly string[]): Command {
   const [word = 'serve', ...more] = positionals;
   const command = COMMANDS.find((known) => known === word);
   if (!command) {
-    throw new ConfigError(`There is no command "${word}"; use backup, restore, or none to serve.`);
+    throw new ConfigError(`There is no command "${word}"; use backup, restore, release, or none to serve.`);
   }
   if (more.length > 0)
     throw new ConfigError(`"${more[0]}" after ${command} is not understood; --help shows the usage.`);

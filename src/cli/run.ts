@@ -42,6 +42,11 @@ async function runConfigured(
     io.out(printConfig(loaded));
     return 0;
   }
+  if (line.command === 'release') {
+    if (loaded.config.mode !== 'k8s') throw new ConfigError('release belongs to --mode=k8s.');
+    const { runRelease } = await import('../modes/k8s/release/command.js');
+    return runRelease(loaded.config, io);
+  }
   if (line.command !== 'serve') {
     const { runDatabaseCommand } = await import('./database-commands.js');
     return runDatabaseCommand(line, loaded.config, io);

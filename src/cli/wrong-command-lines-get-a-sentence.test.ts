@@ -11,7 +11,7 @@ test.each<[string[], string]>([
   [['--port='], 'The flag --port needs a value.'],
   [['-c'], 'The flag -c needs a value.'],
   [['--print-config=yes'], 'The flag --print-config takes no value.'],
-  [['serv'], 'There is no command "serv"; use backup, restore, or none to serve.'],
+  [['serv'], 'There is no command "serv"; use backup, restore, release, or none to serve.'],
   [['backup', 'x'], '"x" after backup is not understood; --help shows the usage.'],
   [['--file', 'x'], '--file belongs to backup and restore only.'],
   [['backup', '--force'], '--force belongs to restore only.'],
@@ -50,7 +50,7 @@ test('flags are taken in every form that people write', () => {
 
 test.each<[string[], string]>([
   [['--port', 'x'], 'The flag --port is "x": it must be a whole number from 0 to 65535.\n'],
-  [['--mode=k8s'], 'The mode k8s is not available in this build: start with --mode=standalone.\n'],
+  [['release'], 'release belongs to --mode=k8s.\n'],
   [['backup'], 'backup needs --file with the path of the backup.\n'],
 ])('%j ends with code 2 and one line', async (argv, sentence) => {
   let err = '';

@@ -9,6 +9,7 @@ export function helpText(): string {
     '  node dist/main [flags]                          serve the API and reconcile',
     '  node dist/main backup --file <file> [flags]     write an online backup of the embedded database',
     '  node dist/main restore --file <file> [--force]  put a backup into the data directory',
+    '  node dist/main --mode=k8s release [flags]       let go of the cluster before the engine is uninstalled',
     '',
     'Flags (each is also an environment variable; flag over environment over file over default):',
     ...rows([

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseCommandLine } from '../../src/cli/args.js';
+import { LEASE, SIGNING_KEY } from '../../src/modes/k8s/names.js';
 import type { PolicyRule } from '../support/control-plane/cluster.js';
 import {
   describeKubernetes,
@@ -183,6 +184,7 @@ describe.skipIf(problem)('the chart', { timeout: 120_000 }, () => {
     expect(line.flags.get('kubernetes.namespaces')).toBe('a,b');
     expect(line.flags.get('http.tlsCert')).toBe('/etc/symphony/tls/tls.crt');
     expect(line.configFile).toBe('/etc/symphony/config.yaml');
+    expect(parseCommandLine(argsOf(one(objects, 'Job'))).command).toBe('release');
   });
 
   test('a value that nobody knows is refused', () => {
@@ -294,9 +296,9 @@ describeKubernetes('the chart on a real API server', (cluster) => {
         .poll(() => can('patch', 'solution.symphony/instances/status', work), { timeout: 10_000 })
         .toBe(true);
       expect(await can('create', 'engine.symphony/ledgers', work)).toBe(true);
-      expect(await can('update', 'coordination.k8s.io/leases#symphony-engine', namespace)).toBe(true);
+      expect(await can('update', `coordination.k8s.io/leases#${LEASE}`, namespace)).toBe(true);
       expect(await can('list', 'solution.symphony/instances', other)).toBe(false);
-      expect(await can('get', 'secrets#symphony-engine-signing-key', namespace)).toBe(true);
+      expect(await can('get', `secrets#${SIGNING_KEY}`, namespace)).toBe(true);
       expect(await can('get', 'secrets#another', namespace)).toBe(false);
       expect(await can('list', 'secrets', namespace)).toBe(false);
       expect(await can('get', 'secrets', work)).toBe(false);

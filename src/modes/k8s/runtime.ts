@@ -8,6 +8,7 @@ import { entriesIn, LEDGER_TYPE, type LedgerObject } from './ledger/ledger-objec
 import { KubernetesLedger } from './ledger/kubernetes-ledger.js';
 import { MemoryWaker, termOf } from './lanes/index.js';
 import { Elector, processIdentity, refuseBesideSymphony, type Term } from './leadership/index.js';
+import { LEASE, SIGNING_KEY } from './names.js';
 import { Finalizers } from './objects/finalizers.js';
 import { OrderAnnotation, typeOf, type CustomObject } from './objects/custom-object.js';
 import { KubernetesObjectStore, requestOf } from './objects/kubernetes-object-store.js';
@@ -21,10 +22,6 @@ import { KubernetesProgress, outcomeWriter, type OutcomeParts } from './runs/out
 import { keyText, RUN_HISTORY_TYPE, RunLog, type RunHistoryObject } from './runs/run-log.js';
 import { StatusWriter } from './runs/status-writer.js';
 import { SecretSigningKeyStore } from './secrets.js';
-
-/** The name of the Lease, and of the Secret with the signing key. */
-const LEASE = 'symphony-engine';
-const SIGNING_KEY = 'symphony-engine-signing-key';
 
 export interface RuntimeLog {
   debug(fields: object): void;
@@ -93,7 +90,7 @@ export class KubernetesRuntime {
       identity: processIdentity(),
       timing: timingOf(kubernetes.leaseSeconds),
       knownEpoch: () => this.#knownEpoch(),
-      mayLead: (signal) => refuseBesideSymphony(client, namespaces ?? [home], signal),
+      mayLead: (signal) => refuseBesideSymphony(client, [home, ...(namespaces ?? [])], signal),
       settled: (term) => this.runsSettled(term),
       log,
     });
