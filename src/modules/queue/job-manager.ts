@@ -24,7 +24,7 @@ const FIRST_RETRY_MS = 100;
 /** After this long also a run that does not say that it waits gives its slot away, until so many share one. */
 const SLOW_RUN_MS = 2_000;
 const SLOW_PER_SLOT = 4;
-/** Runs that wait cost memory only, some ten kilobytes each: with 16 slots, 1,024 targets may hang at once. */
+/** Runs that wait cost memory only, less than 100 kB each: with 16 slots, 1,024 targets may hang at once. */
 const RUNS_PER_SLOT = 64;
 const MAX_RETRY_MS = 5_000;
 /** What is stopped or retired at the end of the drain gets this long. */

@@ -117,14 +117,23 @@ export class PlanContext {
     return this.seen.get(targetUid)?.get(role, bindingHash);
   }
 
-  /** Orders ledger entries as their components are ordered; those that are not declared any more come last, by name. */
-  compareEntries = (a: LedgerEntry, b: LedgerEntry): number =>
-    (this.order.get(a.component) ?? Infinity) - (this.order.get(b.component) ?? Infinity) ||
+  /** Ledger entries in the order of their components; those that are not declared any more come last, by name. */
+  sorted(entries: readonly LedgerEntry[]): LedgerEntry[] {
+    return entries
+      .map((entry) => ({ entry, at: this.order.get(entry.component) ?? Infinity }))
+      .sort((a, b) => (a.at === b.at ? compareEntries(a.entry, b.entry) : a.at - b.at))
+      .map(({ entry }) => entry);
+  }
+}
+
+function compareEntries(a: LedgerEntry, b: LedgerEntry): number {
+  return (
     compareTexts(a.component, b.component) ||
     compareTexts(a.targetName, b.targetName) ||
     compareTexts(a.targetUid, b.targetUid) ||
     compareTexts(a.bindingHash, b.bindingHash) ||
-    compareTexts(a.role, b.role);
+    compareTexts(a.role, b.role)
+  );
 }
 
 function compareTexts(a: string, b: string): number {

@@ -26,9 +26,7 @@ export interface Removals {
 export function judgeRemovals(context: PlanContext, desired: readonly Desired[]): Removals {
   const { deployment, deletingTargets } = context.input;
   const wanted = new Set(desired.map((item) => item.entry));
-  const leftovers = context.ledger
-    .filter((entry) => !wanted.has(entry))
-    .sort((a, b) => context.compareEntries(a, b));
+  const leftovers = context.sorted(context.ledger.filter((entry) => !wanted.has(entry)));
   if (deployment.removal) {
     const why = reason(deployment.removalReason ?? 'OwnerDeleting');
     return {
