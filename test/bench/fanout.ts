@@ -1,7 +1,7 @@
 // One write to a solution on which very many instances depend, and what others notice of it.
 import { setTimeout as delay } from 'node:timers/promises';
 import { startEngine } from './lib/engine.js';
-import { allSucceeded, copyInstance, declare, instanceSpec } from './lib/fixtures.js';
+import { allSucceeded, copyInstance, declare, instanceSpec, isBusy, LOOK_EVERY_MS } from './lib/fixtures.js';
 import { describeMachine, percentile, quick, say, table, timed } from './lib/report.js';
 
 const DEPENDENTS = quick ? 200 : 10_000;
@@ -38,7 +38,11 @@ try {
       );
       await client.until(
         'all dependents to have run',
-        async () => ((await records()).count - before >= DEPENDENTS ? true : undefined),
+        async () => {
+          await delay(LOOK_EVERY_MS);
+          if (await isBusy(engine, 'foreign')) return undefined;
+          return (await records()).count - before >= DEPENDENTS ? true : undefined;
+        },
         records,
         900_000,
       );

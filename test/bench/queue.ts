@@ -119,7 +119,7 @@ async function compare(
     [ours, before.ours, row.ours],
     [theirs, before.theirs, row.theirs],
   ] as const) {
-    await server.sql('TRUNCATE lanes, lane_payloads, workers, graphile_worker._private_jobs');
+    await server.sql('TRUNCATE lanes, lane_payloads, workers, graphile_worker._private_jobs CASCADE');
     await prepare(count);
     await delay(200);
     const began = performance.now();

@@ -26,6 +26,25 @@ test('fields that are named like a secret are removed, at the top and below', ()
   });
 });
 
+test('neither are those of a child logger or inside of lists, and what was logged is not changed by it', () => {
+  const { logger, lines } = collect();
+  const given = {
+    list: [{ secret: 'hunter2', kept: 1 }, 'text'],
+    none: null,
+    deep: { a: { cookie: 'hunter2' } },
+  };
+  logger.child({ token: 'hunter2', name: 'child' }).info(given, 'x');
+  expect(JSON.stringify(lines)).not.toContain('hunter2');
+  expect(lines[0]).toMatchObject({
+    token: '***',
+    name: 'child',
+    list: [{ secret: '***', kept: 1 }, 'text'],
+    none: null,
+    deep: { a: { cookie: '***' } },
+  });
+  expect(given.list[0]).toEqual({ secret: 'hunter2', kept: 1 });
+});
+
 test('an error is written with its causes, without the fields that drivers hang on it, and without passwords in URLs', () => {
   const { logger, lines } = collect();
   const cause = Object.assign(new Error('row'), { detail: 'Key (password)=(hunter2)', code: '23505' });

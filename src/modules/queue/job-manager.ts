@@ -135,13 +135,14 @@ export class JobManager implements OnApplicationBootstrap, BeforeApplicationShut
   }
 
   /**
-   * What waits holds no slot: else a few targets that hang would hold back every object. Bounded all the same.
+   * What waits holds no slot: else a few targets that hang would hold back every object. What has ended holds none while its
+   * outcome is written, so that the next lanes are claimed meanwhile. Bounded all the same.
    */
   #freeSlots({ runs }: WorkerSession): number {
     const { concurrency } = this.options;
     const quickSince = performance.now() - SLOW_RUN_MS;
     const working = [...runs.values()].filter((run) => !run.waits.isLong);
-    const quick = working.filter((run) => run.startedAt > quickSince).length;
+    const quick = working.filter((run) => !run.ended && run.startedAt > quickSince).length;
     return Math.min(
       concurrency - quick,
       concurrency * SLOW_PER_SLOT - working.length,

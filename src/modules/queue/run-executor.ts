@@ -26,7 +26,7 @@ export class RunExecutor {
 
   /**
    * Adds the run to the session; it takes itself out when it is over.
-   * @param onFree called when the run is over, or needs no slot while it waits
+   * @param onFree called when the run needs no slot any more, or while it waits
    */
   start(session: WorkerSession, claim: Claim, onFree: () => void): void {
     const run: ActiveRun = {
@@ -35,6 +35,7 @@ export class RunExecutor {
       stop: new AbortController(),
       superseded: new AbortController(),
       waits: new RunWaits(onFree),
+      ended: false,
       settled: Promise.resolve(),
     };
     // One listener per call under way: as many as the run has targets.
@@ -48,7 +49,7 @@ export class RunExecutor {
       // A trace of its own: one run serves all orders that folded into it.
       traceId: randomBytes(16).toString('hex'),
     };
-    run.settled = withLogContext(fields, () => this.#run(session, run))
+    run.settled = withLogContext(fields, () => this.#run(session, run, onFree))
       .catch((error: unknown) => {
         this.log.error({ msg: 'A run ended in an error of the engine' }, error);
       })
@@ -59,7 +60,7 @@ export class RunExecutor {
       });
   }
 
-  async #run(session: WorkerSession, run: ActiveRun): Promise<void> {
+  async #run(session: WorkerSession, run: ActiveRun, onFree: () => void): Promise<void> {
     const { claim } = run;
     const event = {
       kind: claim.kind,
@@ -74,6 +75,8 @@ export class RunExecutor {
     const waitedMs = Math.max(0, Date.parse(claim.claimedAt) - Date.parse(claim.orderedAt));
     this.events.emit('job.started', { ...event, waitedMs });
     const outcome = await this.#outcomeOf(run);
+    run.ended = true;
+    onFree();
     const written = outcome && (await this.#complete(session, run, outcome));
     if (written) this.#logEnd(claim, written);
     this.events.emit('job.finished', {

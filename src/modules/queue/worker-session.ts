@@ -14,6 +14,8 @@ export interface ActiveRun {
   stop: AbortController;
   superseded: AbortController;
   waits: RunWaits;
+  /** The work is done, and only its outcome is still being written. */
+  ended: boolean;
   /** Settles when the run is over and its outcome is written or given up. Never rejects. */
   settled: Promise<void>;
 }

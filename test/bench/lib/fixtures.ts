@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import type { BenchEngine } from './engine.js';
 
@@ -26,14 +27,33 @@ export async function forEach<T>(count: number, work: (i: number) => Promise<T>)
   return Promise.all(Array.from({ length: count }, (_, i) => limit(() => work(i))));
 }
 
+/** How often the benches look whether all is done: often enough for tenths of seconds, and no load to speak of. */
+export const LOOK_EVERY_MS = 100;
+
 /** Waits until as many instances are `Succeeded` for their newest generation, by asking the database. */
 export async function allSucceeded(engine: BenchEngine, count: number, deadlineMs = 600_000): Promise<void> {
   await engine.client.until(
     `${count} instances to be Succeeded`,
-    async () => ((await succeeded(engine)) >= count ? true : undefined),
+    async () => {
+      await delay(LOOK_EVERY_MS);
+      // Counting what has succeeded reads them all: only once nothing waits or runs any more.
+      return !(await isBusy(engine)) && (await succeeded(engine)) >= count ? true : undefined;
+    },
     () => succeeded(engine),
     deadlineMs,
   );
+}
+
+/** Whether any lane has an order that has not run, or will have one. @param besides an object that does not count */
+export async function isBusy(engine: BenchEngine, besides = ''): Promise<boolean> {
+  const [row] = await engine.sql<{ busy: boolean }>(
+    `SELECT EXISTS (SELECT FROM fan_outs)
+         OR EXISTS (SELECT FROM lanes WHERE worker IS NOT NULL AND name <> $1)
+         OR EXISTS (SELECT FROM lanes WHERE cause < 3 AND worker IS NULL AND due_at IS NOT NULL AND NOT suspended
+                                        AND name <> $1) AS busy`,
+    [besides],
+  );
+  return row?.busy ?? false;
 }
 
 async function succeeded(engine: BenchEngine): Promise<number> {

@@ -63,9 +63,8 @@ test('every claim reads the lanes by index and sorts nothing, with 100,000 fresh
   }
 });
 
-test('statements that were prepared on the empty table are as quick on the full one', async () => {
+test('statements that were prepared on the empty table read no more of the full one', async () => {
   await queue.database.query(`SELECT pg_stat_reset_single_table_counters('lanes'::regclass)`);
-  const began = performance.now();
   let done = 0;
   while (done < 300) {
     for (const claim of await claimAll(queue, 'w', 10)) {
@@ -76,12 +75,9 @@ test('statements that were prepared on the empty table are as quick on the full 
     await queue.store.heartbeat('w', 600_000);
     await queue.order({ name: `n${done}` });
   }
-  const perLaneMs = (performance.now() - began) / done;
   await queue.database.query('SELECT pg_stat_force_next_flush()').catch(() => undefined);
   const [stats] = await queue.database.query<{ seq_scan: string; seq_tup_read: string }>(
     `SELECT seq_scan, seq_tup_read FROM pg_stat_user_tables WHERE relname = 'lanes'`,
   );
   expect(Number(stats?.seq_tup_read)).toBe(0);
-  // A single scan of the table takes longer than this.
-  expect(perLaneMs).toBeLessThan(15);
 });
