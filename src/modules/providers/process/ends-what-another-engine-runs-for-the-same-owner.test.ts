@@ -96,6 +96,14 @@ describe('endEarlier', () => {
     expect(lives(program)).toBe(true);
   });
 
+  it('is not kept from it by files that are no traces', async () => {
+    const { program } = await ofAnotherEngine('a');
+    await writeFile(join(root, 'processes', '0.json'), '{');
+    const { killed, problems } = await tracker.endEarlier('a', signal);
+    await died(program);
+    expect({ killed: killed.length, problems }).toEqual({ killed: 2, problems: [] });
+  });
+
   it('ends nothing for a caller that lost its lease meanwhile', async () => {
     const { program } = await ofAnotherEngine('a');
     const lost = new Error('the lease is lost');

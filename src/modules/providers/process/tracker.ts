@@ -102,7 +102,7 @@ export class FileProcessTracker implements ProcessTracker {
       trace.engine.pid === me.pid && trace.engine.startTime === me.startTime;
     return endTraced(this.root, KILL_WAIT_MS, async (trace) => {
       signal.throwIfAborted();
-      return trace.subject === subject && !ours(trace);
+      return trace?.subject === subject && !ours(trace);
     });
   }
 
@@ -132,7 +132,11 @@ export class FileProcessTracker implements ProcessTracker {
  * @param waitMs how long to wait for killed processes to be gone
  */
 export async function killLeftovers(stagingRoot: string, waitMs = KILL_WAIT_MS): Promise<Leftovers> {
-  const result = await endTraced(stagingRoot, waitMs, async ({ engine }) => !(await lives(engine)));
+  const result = await endTraced(
+    stagingRoot,
+    waitMs,
+    async (trace) => !trace || !(await lives(trace.engine)),
+  );
   await removeStrayPermits(stagingRoot);
   return result;
 }
@@ -142,11 +146,11 @@ function lives({ pid, startTime }: Trace['engine']): Promise<boolean> {
   return startTime === '' ? Promise.resolve(signalTo(pid, 0)) : isSameProcess(pid, startTime);
 }
 
-/** @param concerned asked directly before anything is done about a trace */
+/** @param concerned asked directly before anything is done about a trace, or about a file that is none */
 async function endTraced(
   root: string,
   waitMs: number,
-  concerned: (trace: Trace) => Promise<boolean>,
+  concerned: (trace: Trace | undefined) => Promise<boolean>,
 ): Promise<Leftovers> {
   const result: Leftovers = { killed: [], survived: [], problems: [] };
   for (const name of await readdir(traceFolder(root)).catch(() => [])) {
@@ -156,7 +160,7 @@ async function endTraced(
     // It has ended meanwhile.
     if (text === undefined) continue;
     const trace = parseTrace(text);
-    if (trace && !(await concerned(trace))) continue;
+    if (!(await concerned(trace))) continue;
     try {
       if (trace) await endRun(root, trace, waitMs, result);
       else result.problems.push(`${path} is not a trace of a process; it was removed.`);
