@@ -209,6 +209,10 @@ class KubernetesConfig {
   @Max(600, whole(1, 600))
   leaseSeconds = 15;
 
+  /** Off: our own users and their roles alone, as in standalone mode. */
+  @IsBoolean(text('true or false'))
+  authentication = true;
+
   @IsArray(text('a list of audiences'))
   @ArrayMinSize(1, text('a list of at least one audience'))
   @ArrayMaxSize(10, text('a list of at most 10 audiences'))

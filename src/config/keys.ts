@@ -281,6 +281,13 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     description:
       'Only with `--mode=k8s`: how long a leader that is silent keeps its Lease; it steps down by itself after two thirds of it.',
   }),
+  named('kubernetes.authentication', {
+    type: 'boolean',
+    placeholder: 'true|false',
+    default: true,
+    description:
+      'Only with `--mode=k8s`: whether the cluster says who a caller is and what they may do. Off, the engine knows its own users only, and needs an administrator password.',
+  }),
   named('kubernetes.audiences', {
     type: 'list',
     placeholder: 'audience,…',

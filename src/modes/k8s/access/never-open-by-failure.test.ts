@@ -18,7 +18,8 @@ class Cluster implements ReviewClient {
   create: ReviewClient['create'] = async (type, object) => {
     const { spec } = object as unknown as Review;
     this.asked.push({ plural: type.plural, spec });
-    return { ...object, status: await this.answer(type.plural, spec) } as never;
+    const answered: object = { ...object, status: await this.answer(type.plural, spec) };
+    return answered as typeof object;
   };
 }
 

@@ -1,5 +1,5 @@
 import { messageOf, SymphonyError, UnavailableError } from '@symphony/model';
-import type { ApiClient, KubeObject, ResourceType } from '../client/index.js';
+import type { ApiClient, ResourceType } from '../client/index.js';
 
 /** Asks the cluster. A caller waits for it, so it must be short; the caller can come again. */
 const DEADLINE_MS = 8_000;
@@ -37,7 +37,7 @@ export class Reviewer {
     try {
       const answer: unknown = await this.client.create(
         type,
-        { ...review, metadata: { name: '' } } as KubeObject,
+        { ...review, metadata: { name: '' } },
         {
           // It stores nothing.
           repeatable: true,

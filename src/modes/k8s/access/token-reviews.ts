@@ -26,7 +26,7 @@ const TOKEN_REVIEWS: ResourceType<KubeObject & TokenReview> = {
 };
 
 /** A token whose service account was deleted, or whose pod is gone, is good for this much longer. */
-export const VERIFIED_MS = 10_000;
+const VERIFIED_MS = 10_000;
 /** Short, since a token may become good: those who guess get nothing out of it. */
 const REFUSED_MS = 2_000;
 const MOST_TOKENS = 2_000;

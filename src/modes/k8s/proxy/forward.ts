@@ -48,7 +48,7 @@ export async function forward(
       origin: address.origin,
       // Not resolved as a reference: `//elsewhere/jobs` is a path that our router takes, and would be another place.
       path: pathOf(request),
-      method: request.method as Dispatcher.HttpMethod,
+      method: request.method,
       headers: headersForLeader(request.raw.headers, identity),
       body: hasBody(request) ? request.raw : null,
       signal: stop.signal,

@@ -32,9 +32,7 @@ export function headersForCaller(headers: IncomingHttpHeaders): Headers {
 }
 
 function without(headers: IncomingHttpHeaders, names: ReadonlySet<string>): Headers {
-  const named = String(headers.connection ?? '')
-    .split(',')
-    .map((name) => name.trim().toLowerCase());
+  const named = (headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase());
   return Object.fromEntries(
     Object.entries(headers).filter(
       (entry): entry is [string, string | string[]] =>

@@ -59,7 +59,9 @@ export class LeaderConnections {
     } catch (error) {
       // In the middle of a rotation a file may be missing: what was trusted is trusted still.
       if (!this.#current)
-        throw new Error(`what the leader is verified with cannot be read: ${messageOf(error)}`);
+        throw new Error(`what the leader is verified with cannot be read: ${messageOf(error)}`, {
+          cause: error,
+        });
       return this.#current.agent;
     }
     this.#readAt = performance.now();

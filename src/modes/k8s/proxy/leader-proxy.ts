@@ -29,13 +29,10 @@ export class LeaderProxy {
 
   /** Before the server listens. The hook comes behind those of the edge, and before the body is read. */
   install(fastify: FastifyInstance): void {
-    fastify.addHook('onRequest', (request, reply, done) => {
-      this.#passOn(request, reply).then(
-        (passedOn) => {
-          if (!passedOn) done();
-        },
-        (error: Error) => done(error),
-      );
+    fastify.addHook('onRequest', async (request, reply): Promise<FastifyReply | undefined> => {
+      const passedOn = await this.#passOn(request, reply);
+      // Fastify takes it as "answered", and waits for the end of the answer.
+      return passedOn ? reply : undefined;
     });
   }
 
@@ -83,7 +80,7 @@ export class LeaderProxy {
 function notLeading(): UnavailableError {
   return new UnavailableError(
     'This replica was asked as the leader, and does not lead (any more): try again.',
-    'NotLeading',
+    'NotLeader',
   );
 }
 

@@ -152,7 +152,7 @@ test('the leader answers itself, also what was passed on to it', async () => {
 test('what was passed on once is not passed on again', async () => {
   const answered = await ask('GET /v1alpha2/jobs', `${HOP_HEADER}: other`);
   expect(answered).toMatchObject({ status: 503 });
-  expect(answered.json()).toMatchObject({ code: 'NotLeading' });
+  expect(answered.json()).toMatchObject({ code: 'NotLeader' });
   expect(answered.headers['retry-after']).toBeDefined();
   expect(heard).toEqual([]);
 });
