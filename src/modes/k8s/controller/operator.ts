@@ -13,6 +13,7 @@ import type { Leadership, Term } from '../leadership/index.js';
 import type { KnownObject } from '../lanes/index.js';
 import type { CustomObject } from '../objects/custom-object.js';
 import type { Finalizers } from '../objects/finalizers.js';
+import { holdAgain } from '../release/hold-again.js';
 import { DELETION_POLICY } from '../objects/kubernetes-object-store.js';
 import type { ObjectReflectors } from '../objects/object-reflectors.js';
 import { unlessMissing } from '../objects/readable.js';
@@ -82,6 +83,7 @@ export class Operator {
         log.log({ msg: 'This replica leads', epoch: term.epoch, objects: known.length });
         await this.#lookAgain(known);
         await this.#findAbandoned(term);
+        await this.#holdAgain(term);
         return;
       } catch (error) {
         log.warn({ msg: 'The objects cannot be read yet', error: messageOf(error) });
@@ -141,6 +143,16 @@ export class Operator {
         this.parts.client.get<CustomObject>(typeOf<DeployableKind>(kind), { namespace, name }),
       );
       if (object?.metadata.uid !== uid) await this.#abandon(kind, namespace, name, uid);
+    }
+  }
+
+  /** What an installation before this one has let go. */
+  async #holdAgain(term: Term): Promise<void> {
+    const { client, finalizers, ledgers, objects } = this.parts;
+    const stands = (kind: DeployableKind, uid: string): boolean => objects.of(kind).byUid(uid) !== undefined;
+    for (const ledger of ledgers.list()) {
+      if (!term.isLive()) return;
+      await holdAgain({ client, finalizers, stands }, ledger);
     }
   }
 
