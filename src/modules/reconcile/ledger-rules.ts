@@ -18,30 +18,25 @@ export function settledEntry(
   outcome: LedgerOutcome,
   now: string,
 ): LedgerEntry | undefined {
-  switch (outcome.kind) {
-    case 'removed':
-      return undefined;
-    case 'applied': {
-      const { pending: _pending, report: _report, reportedFailures: _failures, ...kept } = known;
-      const { applied, digest, generation } = outcome;
-      return { ...kept, state: 'applied', applied, digest, generation, updatedAt: now };
-    }
-    case 'pending': {
-      const { report, reportedFailures = 0, ...kept } = known;
-      const { pending, used } = outcome;
-      const failures = reportedFailures + (used === undefined ? 0 : 1);
-      // A report that came before this was written counts if it is about the same; one that was used up does not any more.
-      const counts =
-        report !== undefined &&
-        report.at !== used &&
-        (pending.ticket === undefined || pending.ticket === report.ticket);
-      return {
-        ...kept,
-        pending,
-        updatedAt: now,
-        ...(counts ? { report } : {}),
-        ...(failures > 0 ? { reportedFailures: failures } : {}),
-      };
-    }
+  if (outcome.kind === 'removed') return undefined;
+  if (outcome.kind === 'applied') {
+    const { pending: _pending, report: _report, reportedFailures: _failures, ...kept } = known;
+    const { applied, digest, generation } = outcome;
+    return { ...kept, state: 'applied', applied, digest, generation, updatedAt: now };
   }
+  const { report, reportedFailures = 0, ...kept } = known;
+  const { pending, used } = outcome;
+  const failures = reportedFailures + (used === undefined ? 0 : 1);
+  // A report that came before this was written counts if it is about the same; one that was used up does not any more.
+  const counts =
+    report !== undefined &&
+    report.at !== used &&
+    (pending.ticket === undefined || pending.ticket === report.ticket);
+  return {
+    ...kept,
+    pending,
+    updatedAt: now,
+    ...(counts ? { report } : {}),
+    ...(failures > 0 ? { reportedFailures: failures } : {}),
+  };
 }
