@@ -305,7 +305,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     type: 'path',
     placeholder: 'file',
     description:
-      "Only with `--mode=k8s`: the certificates, in PEM form, that the leader's is checked with. Default: this replica's own, and those that Node.js trusts. Read again when it changes.",
+      "Only with `--mode=k8s`: the certificates, in PEM form, that the leader's is checked with. Default: this replica's own, `ca.crt` beside it, and those that Node.js trusts. Read again when it changes.",
   }),
   named('kubernetes.leaderServerName', {
     type: 'text',

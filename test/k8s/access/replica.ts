@@ -1,22 +1,15 @@
-import type { AddressInfo } from 'node:net';
 import { Controller, type DynamicModule, Get, Module, Post, Req } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyRequest } from 'fastify';
-import { KubernetesAccess, leaderMsOf } from '../../../src/modes/k8s/access/index.js';
 import { Elector, processIdentity } from '../../../src/modes/k8s/leadership/index.js';
-import {
-  kubernetesReadiness,
-  leaseAnnotations,
-  LeaderConnections,
-  LeaderProxy,
-} from '../../../src/modes/k8s/proxy/index.js';
+import { Rest, usersOf } from '../../../src/modes/k8s/proxy/index.js';
+import { type AppConfig, loadConfig } from '../../../src/config/index.js';
 import { AuthModule, principalOf } from '../../../src/modules/auth/index.js';
 import { HealthModule, ReadinessRegistry } from '../../../src/modules/health/index.js';
 import { configureHttp, createHttpAdapter, loadTls } from '../../../src/modules/http/index.js';
 import { createLogger, NestLogger } from '../../../src/modules/logging/index.js';
 import type { ApiClient } from '../../../src/modes/k8s/client/index.js';
-import { AUDIENCE } from './access.js';
 
 /** Where routes of the engine are that only the leader, and that every replica answers. */
 function routes(name: string) {
@@ -37,10 +30,10 @@ function routes(name: string) {
 
 @Module({})
 class ReplicaModule {
-  static with(access: KubernetesAccess, name: string): DynamicModule {
+  static with(rest: Rest, config: AppConfig, name: string): DynamicModule {
     return {
       module: ReplicaModule,
-      imports: [HealthModule, AuthModule.register(undefined, [], () => access)],
+      imports: [HealthModule, AuthModule.register(usersOf(config), [], rest.accessOfMode)],
       controllers: [routes(name)],
     };
   }
@@ -55,7 +48,7 @@ export class Replica {
     readonly url: string,
     readonly elector: Elector,
     private readonly app: NestFastifyApplication,
-    private readonly connections: LeaderConnections,
+    private readonly rest: Rest,
   ) {}
 
   static async start(
@@ -64,37 +57,45 @@ export class Replica {
     namespace: string,
     tls: { cert: string; key: string },
   ): Promise<Replica> {
-    const access = new KubernetesAccess({ client, audiences: [AUDIENCE], log: silent });
-    const logger = createLogger({ level: 'fatal' });
-    const app = await NestFactory.create<NestFastifyApplication>(
-      ReplicaModule.with(access, name),
-      createHttpAdapter({ bodyLimitBytes: 1024 * 1024, logger, tls: loadTls(tls.cert, tls.key) }),
-      { bodyParser: false, abortOnError: false, logger: new NestLogger(logger) },
-    );
-    await configureHttp(app);
+    const flags = new Map([
+      ['http.tlsCert', tls.cert],
+      ['http.tlsKey', tls.key],
+    ]);
+    const { config } = loadConfig({ flags });
     const identity = `${name}_${processIdentity({})}`;
-    const port = (): number => (app.getHttpServer().address() as AddressInfo | null)?.port ?? 0;
-    const elector = new Elector({
+    const elector: Elector = new Elector({
       client,
       namespace,
       name: 'symphony-engine',
       identity,
       timing: LEASE,
-      annotations: () => leaseAnnotations({ host: '127.0.0.1', port: port(), tls: true }),
+      annotations: () => rest.annotations(),
       log: silent,
     });
-    const connections = new LeaderConnections({ ownCertificate: tls.cert });
-    const proxy = new LeaderProxy({ leadership: elector, identity, access, connections, leaderMsOf });
-    proxy.install(app.getHttpAdapter().getInstance());
-    app.get(ReadinessRegistry).register('k8s', kubernetesReadiness({}, elector));
+    const rest = new Rest({
+      config,
+      reviews: client,
+      leadership: elector,
+      identity,
+      pictures: {},
+      log: silent,
+    });
+    const logger = createLogger({ level: 'fatal' });
+    const app = await NestFactory.create<NestFastifyApplication>(
+      ReplicaModule.with(rest, config, name),
+      createHttpAdapter({ bodyLimitBytes: 1024 * 1024, logger, tls: loadTls(tls.cert, tls.key) }),
+      { bodyParser: false, abortOnError: false, logger: new NestLogger(logger), httpsOptions: {} },
+    );
+    await configureHttp(app);
+    rest.install(app.getHttpAdapter().getInstance(), () => elector.start());
+    app.get(ReadinessRegistry).register('k8s', rest.readiness);
     await app.listen(0, '127.0.0.1');
-    elector.start();
-    return new Replica(`https://127.0.0.1:${port()}`, elector, app, connections);
+    return new Replica(await app.getUrl(), elector, app, rest);
   }
 
   async stop(): Promise<void> {
     await this.elector.stop();
-    await this.connections.close();
+    await this.rest.close();
     await this.app.close();
   }
 }

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { Agent, type Dispatcher } from 'undici';
 import { messageOf } from '@symphony/model';
@@ -27,7 +28,7 @@ interface Trust {
 
 /**
  * Connections to the leader. Its certificate is verified: with the configured authorities, else with our own certificate (all replicas
- * serve the same Secret) and those that Node.js trusts. Pods are reached by addresses that no certificate names, so the name that
+ * serve the same Secret), `ca.crt` beside it, and those that Node.js trusts. Pods are reached by addresses that no certificate names, so the name that
  * is asked for is that of our own certificate.
  */
 export class LeaderConnections {
@@ -84,15 +85,27 @@ export class LeaderConnections {
 }
 
 async function readTrust({ ownCertificate, ca, serverName }: LeaderTrustOptions): Promise<Trust> {
-  const [own, configured] = await Promise.all([readOptional(ownCertificate), readOptional(ca)]);
+  const [own, issuer, configured] = await Promise.all([
+    readOptional(ownCertificate),
+    issuerBeside(ownCertificate),
+    readOptional(ca),
+  ]);
+  // The authority first: of certificates with one subject the first counts.
+  const known = [issuer, own].filter((text) => text !== undefined);
   return {
-    ca: configured === undefined ? [...rootCertificates, ...(own === undefined ? [] : [own])] : [configured],
+    ca: configured === undefined ? [...rootCertificates, ...known] : [configured],
     servername: serverName ?? (own === undefined ? undefined : firstNameOf(own)),
   };
 }
 
 async function readOptional(path: string | undefined): Promise<string | undefined> {
   return path === undefined ? undefined : readFile(path, 'utf8');
+}
+
+/** Who makes certificates for a Secret, such as cert-manager, puts the authority's own into it as `ca.crt`. */
+async function issuerBeside(certificate: string | undefined): Promise<string | undefined> {
+  if (certificate === undefined) return undefined;
+  return readFile(join(dirname(certificate), 'ca.crt'), 'utf8').catch(() => undefined);
 }
 
 /** `DNS:symphony.symphony.svc, IP Address:…`; undefined when there is no DNS name: then the address is what is verified. */

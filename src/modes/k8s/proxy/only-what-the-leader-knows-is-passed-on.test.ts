@@ -7,9 +7,10 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type EdgeApp, startEdgeApp } from '../../../../test/support/edge-app.js';
 import type { Leader } from '../leadership/index.js';
-import { LeaderConnections, LeaderProxy } from './index.js';
 import { HOP_HEADER } from './headers.js';
 import { ADDRESS_ANNOTATION } from './leader-address.js';
+import { LeaderConnections } from './leader-connections.js';
+import { LeaderProxy } from './leader-proxy.js';
 
 @Controller('v1alpha2')
 class Local {

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
-import { kubernetesReadiness } from './index.js';
+import { loadConfig } from '../../../config/index.js';
+import { kubernetesReadiness } from './kubernetes-readiness.js';
 import { ADDRESS_ANNOTATION, addressOf, leaseAnnotations, ownAddress } from './leader-address.js';
+import { usersOf } from './rest.js';
 
 const address = (given: string, family: 'IPv4' | 'IPv6', internal = false) =>
   ({ address: given, family, internal, netmask: '', mac: '', cidr: null, scopeid: 0 }) as never;
@@ -60,4 +62,37 @@ test('readiness tells which caches are missing, who leads, and what is not heard
   leadership.term = { epoch: 5 } as never;
   targets.connected = true;
   expect(await check(signal)).toEqual({ detail: 'This replica leads (term 5); the caches are synced' });
+});
+
+test.each<[string, object, boolean | RegExp]>([
+  ['none by default', {}, false],
+  ['with the password of the administrator', { adminPassword: 'p4ss' }, true],
+  [
+    'not without it: that would be an open administrator',
+    { users: [{ name: 'ann', roles: [] }] },
+    /SYMPHONY_ADMIN/,
+  ],
+  ['also on loopback, where the cluster is not asked', { authentication: false }, true],
+  ['not elsewhere without it', { authentication: false, host: '0.0.0.0' }, /administrator password/],
+])('our own users: %s', (_what, given, expected) => {
+  const {
+    authentication = true,
+    host = '127.0.0.1',
+    adminPassword,
+    users = [],
+  } = given as Partial<{
+    authentication: boolean;
+    host: string;
+    adminPassword: string;
+    users: { name: string; roles: string[] }[];
+  }>;
+  const { config } = loadConfig();
+  const asked = {
+    ...config,
+    host,
+    auth: { users, ...(adminPassword === undefined ? {} : { adminPassword }) },
+    kubernetes: { ...config.kubernetes, authentication },
+  };
+  if (expected instanceof RegExp) expect(() => usersOf(asked)).toThrow(expected);
+  else expect(usersOf(asked) !== undefined).toBe(expected);
 });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -53,6 +53,12 @@ test('by the configured authority alone', async () => {
   expect(await ask({ ca: file('ca.pem', ours.cert) })).toBe('it is me');
   await connections?.close();
   await expect(ask({ ownCertificate, ca: file('ca.pem', strangers.cert) })).rejects.toThrow(/certificate/);
+});
+
+test('by the authority that lies beside our own certificate', async () => {
+  mkdirSync(join(folder, 'secret'));
+  file('secret/ca.crt', ours.cert);
+  expect(await ask({ ownCertificate: file('secret/tls.crt', strangers.cert) })).toBe('it is me');
 });
 
 test.each<[string, LeaderTrustOptions]>([
