@@ -3,7 +3,7 @@ import { KubernetesAccess } from '../../../src/modes/k8s/access/index.js';
 import type { TestCluster } from '../../support/control-plane/index.js';
 import { clientAs } from '../client/api-client.js';
 
-export const AUDIENCE = 'symphony';
+const AUDIENCE = 'symphony';
 
 /** A token of a service account for our audience, or another one. */
 export async function tokenOf(

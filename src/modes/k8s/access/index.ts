@@ -1,2 +1,2 @@
-export { KubernetesAccess, type KubernetesAccessOptions } from './kubernetes-access.js';
+export { KubernetesAccess } from './kubernetes-access.js';
 export { leaderMsOf } from './routes.js';

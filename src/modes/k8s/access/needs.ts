@@ -16,7 +16,7 @@ export interface ResourceNeed {
 }
 
 /** A right to something that is no object, such as `/metrics`. */
-export interface PathNeed {
+interface PathNeed {
   verb: 'get';
   path: string;
 }

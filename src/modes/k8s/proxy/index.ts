@@ -1,2 +1,1 @@
-export type { Pictures } from './kubernetes-readiness.js';
-export { Rest, type RestOptions, usersOf } from './rest.js';
+export { Rest, usersOf } from './rest.js';
