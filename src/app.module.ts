@@ -4,7 +4,14 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import type { AppConfig } from './config/index.js';
 import { version } from './config/version.js';
-import { assertAuthUsable, AuthModule, isLoopback, type AuthOptions } from './modules/auth/index.js';
+import type { FastifyInstance } from 'fastify';
+import {
+  assertAuthUsable,
+  AuthModule,
+  isLoopback,
+  type AccessOfMode,
+  type AuthOptions,
+} from './modules/auth/index.js';
 import { EventsModule } from './modules/events/index.js';
 import { HealthModule } from './modules/health/index.js';
 import { MetricsModule } from './modules/metrics/index.js';
@@ -19,6 +26,10 @@ export interface Mode {
   module: DynamicModule;
   /** No other process can have workers on the same store. */
   sole: boolean;
+  /** Who callers are and what they may, where that is not for users of our own alone to say. */
+  auth?: { users: AuthOptions | undefined; access: AccessOfMode };
+  /** Called before the server listens. */
+  install?: (fastify: FastifyInstance) => void;
 }
 
 /** The whole engine around the adapters of one mode. Everything but the adapters is the same in every mode. */
@@ -49,7 +60,9 @@ export class AppModule {
         HealthModule,
         MetricsModule.forRoot({ public: config.metrics.public, version: version() }),
         mode.module,
-        AuthModule.register(authOptionsOf(config)),
+        mode.auth
+          ? AuthModule.register(mode.auth.users, [], mode.auth.access)
+          : AuthModule.register(authOptionsOf(config)),
         providers,
         solution,
         ReconcileModule.forRoot(

@@ -20,8 +20,6 @@ export async function createApp(
   config: AppConfig,
   logger: Logger = createLogger({ level: config.logLevel }),
 ): Promise<NestFastifyApplication> {
-  // Before anything is opened: a configuration that may not serve must not start a database either.
-  authOptionsOf(config);
   const edge = edgeOptionsOf(config, logger);
   const { mode, close } = await openMode(config, logger);
   try {
@@ -38,6 +36,7 @@ export async function createApp(
       },
     );
     await configureHttp(app);
+    mode.install?.(app.getHttpAdapter().getInstance());
     setupOpenApi(app, { version: version(), extraSchemas: stateSchemas() });
     return app;
   } catch (error) {
@@ -55,6 +54,8 @@ async function openMode(
     const { openK8s } = await import('./modes/k8s/index.js');
     return openK8s(config, logger);
   }
+  // Before anything is opened: a configuration that may not serve must not start a database either.
+  authOptionsOf(config);
   const { openStandalone } = await import('./modes/standalone/index.js');
   return openStandalone(config, logger);
 }

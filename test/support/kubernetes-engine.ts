@@ -21,6 +21,7 @@ export async function startKubernetesEngine(
     ['port', '0'],
     ['kubernetes.kubeconfig', kubeconfig],
     ['kubernetes.leaseNamespace', home],
+    ['kubernetes.authentication', 'false'],
   ]);
   if (namespaces.length > 0) flags.set('kubernetes.namespaces', namespaces.join(','));
   const { config } = loadConfig({ flags, env: {} });

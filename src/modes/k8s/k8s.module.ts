@@ -23,7 +23,7 @@ class KubernetesLifecycle implements OnModuleInit, OnApplicationShutdown {
     const { runtime } = this;
     runtime.runsSettled = () => this.#runsSettled();
     runtime.start();
-    this.readiness.register('kubernetes', () => runtime.ready());
+    this.readiness.register('kubernetes', runtime.rest.readiness);
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -1,6 +1,6 @@
 import type { AppConfig } from '../../config/index.js';
 import { messageOf, type DeployableKind } from '@symphony/model';
-import { ApiClient, openAccess } from './client/index.js';
+import { ApiClient, openAccess, type ClusterAccess } from './client/index.js';
 import { OrderedLanes } from './controller/ordered-lanes.js';
 import { dependentsFrom } from './controller/dependents.js';
 import { lineOf, Operator } from './controller/operator.js';
@@ -13,6 +13,7 @@ import { Finalizers } from './objects/finalizers.js';
 import { OrderAnnotation, typeOf, type CustomObject } from './objects/custom-object.js';
 import { KubernetesObjectStore, requestOf } from './objects/kubernetes-object-store.js';
 import { ObjectReflectors } from './objects/object-reflectors.js';
+import { Rest } from './proxy/index.js';
 import { Reflector } from './reflector/index.js';
 import { HandledOrders } from './runs/handled-orders.js';
 import { KubernetesDesiredState } from './runs/kubernetes-desired-state.js';
@@ -29,7 +30,7 @@ export interface RuntimeLog {
   warn(fields: object): void;
 }
 
-/** Everything that speaks to the API server, wired; `start` begins to follow the objects and to run for the leadership. */
+/** Everything that speaks to the API server, wired; `start` begins to follow the objects. */
 export class KubernetesRuntime {
   readonly waker: MemoryWaker;
   readonly objects: ObjectReflectors;
@@ -45,6 +46,7 @@ export class KubernetesRuntime {
   readonly history: KubernetesRunHistory;
   readonly summaries: KubernetesSummaries;
   readonly signingKeys: SecretSigningKeyStore;
+  readonly rest: Rest;
   readonly #operator: Operator;
   readonly #log: RunLog;
   /** Resolves when no run of an ended term is under way; set by whoever knows the runs. */
@@ -52,7 +54,9 @@ export class KubernetesRuntime {
 
   private constructor(
     readonly client: ApiClient,
-    config: Pick<AppConfig, 'kubernetes' | 'reconcile'>,
+    /** Asks about callers; they take no sockets from the engine's work. */
+    private readonly reviews: ApiClient,
+    config: AppConfig,
     private readonly log: RuntimeLog,
   ) {
     const { kubernetes, reconcile } = config;
@@ -83,15 +87,32 @@ export class KubernetesRuntime {
     this.history = new KubernetesRunHistory(this.#log, this.histories);
     this.summaries = new KubernetesSummaries(this.#log, this.histories);
     this.signingKeys = new SecretSigningKeyStore(client, home, SIGNING_KEY);
+    const identity = processIdentity();
     this.elector = new Elector({
       client,
       namespace: home,
       name: LEASE,
-      identity: processIdentity(),
+      identity,
+      annotations: () => this.rest.annotations(),
       timing: timingOf(kubernetes.leaseSeconds),
       knownEpoch: () => this.#knownEpoch(),
       mayLead: (signal) => refuseBesideSymphony(client, [home, ...(namespaces ?? [])], signal),
       settled: (term) => this.runsSettled(term),
+      log,
+    });
+    this.rest = new Rest({
+      config,
+      reviews,
+      leadership: this.elector,
+      identity,
+      pictures: {
+        targets: () => this.objects.targets.state,
+        solutions: () => this.objects.solutions.state,
+        instances: () => this.objects.instances.state,
+        solutioncontainers: () => this.objects.containers.state,
+        ledgers: () => this.ledgers.state,
+        runhistories: () => this.histories.state,
+      },
       log,
     });
     this.health = new MemoryTargetHealth((uid) => this.#recovered(uid));
@@ -105,6 +126,7 @@ export class KubernetesRuntime {
       },
       targets: {
         isOurs: (uid) => UUID.test(uid),
+        keep: ({ namespace, name, uid }) => finalizers.add('Target', { namespace, name }, uid),
         isStored: (uid) => this.objects.targets.byUid(uid) !== undefined,
         wasLeft: (uid) => this.#wasLeft(uid),
       },
@@ -174,37 +196,26 @@ export class KubernetesRuntime {
    * Finds the way to the API server and makes sure that it answers.
    * @throws SymphonyError with a sentence for the terminal
    */
-  static async open(
-    config: Pick<AppConfig, 'kubernetes' | 'reconcile'>,
-    log: RuntimeLog,
-  ): Promise<KubernetesRuntime> {
+  static async open(config: AppConfig, log: RuntimeLog): Promise<KubernetesRuntime> {
     const { kubeconfig, context } = config.kubernetes;
-    const client = new ApiClient({ access: await openAccess({ kubeconfig, context }) });
+    const access: ClusterAccess = await openAccess({ kubeconfig, context });
+    const client = new ApiClient({ access });
     try {
       await client.text('/version');
-      return new KubernetesRuntime(client, config, log);
+      const reviews = new ApiClient({ access, sockets: REVIEW_SOCKETS });
+      return new KubernetesRuntime(client, reviews, config, log);
     } catch (error) {
       await client.close();
       throw error;
     }
   }
 
+  /** The elector starts when the server listens: a leader says where it is reached. */
   start(): void {
     this.objects.start();
     this.ledgers.start();
     this.histories.start();
     this.#operator.start();
-    this.elector.start();
-  }
-
-  /** @throws UnavailableError `CacheNotReady` */
-  async ready(): Promise<void> {
-    const deadlineMs = 1_000;
-    await Promise.all([
-      this.objects.ready(deadlineMs),
-      this.ledgers.whenSynced({ deadlineMs }),
-      this.histories.whenSynced({ deadlineMs }),
-    ]);
   }
 
   /** The Lease is held until the runs have ended: call it when nothing runs any more. */
@@ -214,7 +225,8 @@ export class KubernetesRuntime {
     this.#operator.stop();
     await this.elector.stop();
     await Promise.all([this.objects.stop(), this.ledgers.stop(), this.histories.stop()]);
-    await this.client.close();
+    await this.rest.close();
+    await Promise.all([this.client.close(), this.reviews.close()]);
     this.log.debug({ msg: 'Nothing follows the cluster any more' });
   }
 
@@ -241,6 +253,7 @@ export class KubernetesRuntime {
   }
 }
 
+const REVIEW_SOCKETS = 8;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** In the proportions of Kubernetes' own controllers: 15, 10 and 2 seconds. */

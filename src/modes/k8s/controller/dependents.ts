@@ -14,7 +14,8 @@ export interface DependentSources {
 }
 
 /** Who depends on what was written, page by page in the order of names, from the caches' indexes. */
-export function dependentsFrom({ instances, ownersOn }: DependentSources): DependentsOf {
+export function dependentsFrom(sources: DependentSources): DependentsOf {
+  const { instances } = sources;
   return (fanOut, after, limit) => {
     const { namespace } = fanOut;
     const reference = indexKey(namespace, fanOut.name.replaceAll(':', VERSION_SEPARATOR));
@@ -28,7 +29,7 @@ export function dependentsFrom({ instances, ownersOn }: DependentSources): Depen
       add(instances.byIndex('target', reference));
       const dynamic = instances.byIndex('target', indexKey(namespace, '*'));
       add(dynamic.filter(({ spec }) => selectsTarget(spec?.target, fanOut)));
-      add(ownersOn(fanOut.uid).flatMap(({ owner }) => instances.byUid(owner.uid) ?? []));
+      add(sources.ownersOn(fanOut.uid).flatMap(({ owner }) => instances.byUid(owner.uid) ?? []));
     }
     const names = [...found.keys()].toSorted().filter((name) => after === undefined || name > after);
     const page = names.slice(0, limit);

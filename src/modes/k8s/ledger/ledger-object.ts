@@ -47,7 +47,7 @@ export function rowKeyOf(key: LedgerKey): string {
 
 export function entriesIn({ spec }: LedgerObject): LedgerEntry[] {
   const { owner, targetUid, targetName, entries = [] } = spec;
-  return entries.map(({ key: _key, ...row }) => ({ ...row, owner, targetUid, targetName }) as LedgerEntry);
+  return entries.map(({ key: _key, ...row }) => ({ ...row, owner, targetUid, targetName }));
 }
 
 export function rowOf(entry: LedgerEntry): LedgerRow {

@@ -37,8 +37,8 @@ function labelMatches(labels: Readonly<Record<string, string>>, requirement: Req
     case '=':
     case 'in':
       return value !== undefined && values.includes(value);
-    case '!=':
-    case 'notIn':
+    // `!=` and `notIn`.
+    default:
       return value === undefined || !values.includes(value);
   }
 }

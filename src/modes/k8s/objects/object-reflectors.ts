@@ -51,11 +51,6 @@ export class ObjectReflectors implements ObjectCache {
     await Promise.all(KINDS.map((kind) => this.of(kind).whenSynced({ signal })));
   }
 
-  /** @throws UnavailableError `CacheNotReady` */
-  async ready(deadlineMs: number): Promise<void> {
-    await Promise.all(KINDS.map((kind) => this.of(kind).whenSynced({ deadlineMs })));
-  }
-
   all<K extends ObjectKind>(kind: K, namespace?: string): CustomObject<K>[] {
     return this.of(kind).list(namespace);
   }

@@ -1,18 +1,11 @@
-import {
-  BODY_CLASSES,
-  InvalidInputError,
-  NotFoundError,
-  parseAs,
-  type ObjectKind,
-  type StoredObject,
-} from '@symphony/model';
+import { BODY_CLASSES, InvalidInputError, NotFoundError, parseAs, type StoredObject } from '@symphony/model';
 import { DeploymentError } from '@symphony/planning';
 
 /**
  * Why an object cannot be read as it is stored; undefined when it can. The API server checks what is written, but it keeps
  * what was written under an older or loosened schema.
  */
-export function unreadable({ kind, name, spec }: StoredObject<ObjectKind>): DeploymentError | undefined {
+export function unreadable({ kind, name, spec }: StoredObject): DeploymentError | undefined {
   try {
     parseAs(BODY_CLASSES[kind], { spec });
     return undefined;

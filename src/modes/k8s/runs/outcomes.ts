@@ -78,9 +78,9 @@ export class KubernetesProgress extends ProgressStore {
   }
 
   override async write(claim: Claim, progress: Progress): Promise<void> {
-    const { objectOf, log, status, assertFence } = this.parts;
-    assertFence(claim);
-    const object = objectOf(claim);
+    const { log, status } = this.parts;
+    this.parts.assertFence(claim);
+    const object = this.parts.objectOf(claim);
     const uid = object?.metadata.uid;
     if (!object || uid === undefined) return;
     const { summaryKey, generation, summary } = progress;

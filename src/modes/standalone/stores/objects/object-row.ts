@@ -1,9 +1,4 @@
-import {
-  type ObjectKind,
-  type SpecByKind,
-  type StoredObject,
-  type StoredStatus,
-} from '@symphony/model';
+import { type ObjectKind, type SpecByKind, type StoredObject, type StoredStatus } from '@symphony/model';
 import type { QueryResultRow } from 'pg';
 
 /** Columns of an object with its status; `o` is objects, `s` is object_status. */
