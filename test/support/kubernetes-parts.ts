@@ -47,13 +47,17 @@ export async function openKubernetesParts(
     },
     targets: {
       isOurs: () => true,
+      keep: ({ namespace, name, uid }) => finalizers.add('Target', { namespace, name }, uid),
       isStored: (uid) => objects.targets.byUid(uid) !== undefined,
       wasLeft: () => undefined,
     },
   });
   objects.start();
   ledgers.start();
-  await Promise.all([objects.ready(30_000), ledgers.whenSynced({ deadlineMs: 30_000 })]);
+  await Promise.all([
+    objects.whenSynced(AbortSignal.timeout(30_000)),
+    ledgers.whenSynced({ deadlineMs: 30_000 }),
+  ]);
   return {
     client,
     objects,

@@ -45,6 +45,8 @@ export interface KubernetesLedgerOptions {
     /** Whether a target with this uid is stored. Posted deployments bring targets of their own, which never are. */
     isStored(uid: string): boolean;
     isOurs(uid: string): boolean;
+    /** Sees to it that the target cannot go unnoticed. @throws FencedError when it is going already */
+    keep: (target: { namespace: string; name: string; uid: string }) => Promise<void>;
     /** A ledger on that target is empty now: if the target is being deleted, it may wait for that. */
     wasLeft(uid: string): void;
   };
@@ -147,6 +149,7 @@ export class KubernetesLedger extends Ledger {
     try {
       this.options.assertFence(fence);
       if (!this.#current(first)) await keepOwner(first.owner);
+      if (puts && targets.isOurs(targetUid)) await this.#keepTarget(first);
       await this.#write(fence, first, (known) => {
         const rows = new Map(known.map((entry) => [rowKeyOf(entry), entry]));
         for (const entry of entries) {
@@ -159,6 +162,16 @@ export class KubernetesLedger extends Ledger {
       const coming = (this.#coming.get(targetUid) ?? 1) - 1;
       if (coming > 0) this.#coming.set(targetUid, coming);
       else this.#coming.delete(targetUid);
+    }
+  }
+
+  /** A target without components of its own is held by what others have there. */
+  async #keepTarget({ owner, targetName, targetUid }: LedgerEntry): Promise<void> {
+    try {
+      await this.options.targets.keep({ namespace: owner.namespace, name: targetName, uid: targetUid });
+    } catch (error) {
+      if (error instanceof FencedError) throw new TargetGoneError();
+      throw error;
     }
   }
 
@@ -222,10 +235,11 @@ export class KubernetesLedger extends Ledger {
     const mine = before.then(work);
     const settled = mine.catch(() => undefined);
     this.#turns.set(key, settled);
-    await settled.then(() => {
+    try {
+      await mine;
+    } finally {
       if (this.#turns.get(key) === settled) this.#turns.delete(key);
-    });
-    await mine;
+    }
   }
 
   #now(): string {
