@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mockControl } from '../../src/modules/providers/index.js';
-import { appliedOf, ledgerOf, sql } from '../support/behind-the-engine.js';
+import { appliedOf, ledgerOf, ownersOn } from '../support/behind-the-engine.js';
 import { mockTopology, TestEngine } from '../support/engine.js';
 
 /** In whatever order people delete things, and whatever cannot be reached meanwhile: in the end nothing is left anywhere. */
@@ -33,6 +33,13 @@ describe('deleting leaves no orphan', () => {
     );
   }
 
+  interface Run {
+    result: string;
+    steps: { actions: { component: string; kind: string }[] }[];
+  }
+  /** The newest first. */
+  const runsOf = (name: string): Promise<Run[]> => engine.ok('GET', `/instances/${name}/runs`);
+
   it('when the target is deleted first: it is emptied, then it goes, and the instance says why nothing runs', async () => {
     const { names } = await deploy('first');
     await engine.ok('DELETE', '/targets/registry/first-t');
@@ -57,7 +64,7 @@ describe('deleting leaves no orphan', () => {
     await engine.ok('DELETE', '/targets/registry/own-t');
     await engine.gone('targets/registry', 'own-t');
     expect(names()).toEqual([]);
-    expect(await sql(engine, `SELECT 1 FROM ledger WHERE target_name = 'own-t'`)).toEqual([]);
+    expect(await ownersOn(engine, 'own-t')).toEqual([]);
   });
 
   it('when the target is deleted although the solution is gone', async () => {
@@ -69,15 +76,10 @@ describe('deleting leaves no orphan', () => {
     await engine.gone('targets/registry', 'unsolved-t');
     expect(names()).toEqual([]);
     await says('unsolved', 'SolutionNotFound');
-    const object = await engine.get('instances', 'unsolved');
-    const runs = await sql<{ steps: { actions: { component: string; kind: string }[] }[] }>(
-      engine,
-      'SELECT steps FROM runs WHERE object_uid = $1 AND jsonb_array_length(steps) > 0 ORDER BY epoch DESC LIMIT 1',
-      [object?.metadata.uid],
-    );
     // What was removed stands in the history, also where the rest could not be planned.
+    const withSteps = (await runsOf('unsolved')).find(({ steps }) => steps.length > 0);
     expect(
-      runs[0]?.steps.flatMap((step) => step.actions.map((action) => `${action.kind} ${action.component}`)),
+      withSteps?.steps.flatMap((step) => step.actions.map((action) => `${action.kind} ${action.component}`)),
     ).toEqual(['delete b', 'delete a']);
   });
 
@@ -87,10 +89,9 @@ describe('deleting leaves no orphan', () => {
     await says('stuck', 'SolutionNotFound');
     mock.set({ failApply: ['*'] });
     await engine.ok('DELETE', '/targets/registry/stuck-t');
-    await engine.until('a run to fail with the removal', async () => {
-      const [lane] = await sql<{ result: string }>(engine, `SELECT result FROM lanes WHERE name = 'stuck'`);
-      return lane?.result === 'retry' ? true : undefined;
-    });
+    await engine.until('a run to fail with the removal', async () =>
+      (await runsOf('stuck'))[0]?.result === 'retry' ? true : undefined,
+    );
     expect(names()).toEqual(['a', 'b']);
     mock.heal();
     await engine.gone('targets/registry', 'stuck-t');
@@ -161,6 +162,6 @@ describe('deleting leaves no orphan', () => {
     await engine.settled('instances', 'anew');
     expect(names()).toEqual(['a', 'b']);
     expect(await appliedOf(engine, 'anew')).toEqual(['a@anew-t', 'b@anew-t']);
-    expect(mock.maxConcurrency('Instance/default/anew')).toBe(1);
+    expect(mock.maxConcurrency(`Instance/${engine.namespace}/anew`)).toBe(1);
   });
 });

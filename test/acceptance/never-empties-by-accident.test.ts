@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mockControl } from '../../src/modules/providers/index.js';
-import { appliedOf, sql } from '../support/behind-the-engine.js';
+import { appliedOf, ledgerOf } from '../support/behind-the-engine.js';
 import { mockTopology, TestEngine } from '../support/engine.js';
 
 const ALLOW = { 'symphony/allow-empty': 'true' };
@@ -134,7 +134,7 @@ describe('never removes everything by accident', () => {
     await engine.ok('DELETE', '/instances/deleted');
     await removed();
     await engine.gone('instances', 'deleted');
-    expect(await sql(engine, `SELECT 1 FROM ledger WHERE owner_name = 'deleted'`)).toEqual([]);
+    expect(await ledgerOf(engine, 'deleted')).toEqual([]);
   });
 
   it("guards a target's own components too", async () => {

@@ -1,7 +1,20 @@
+import { randomUUID } from 'node:crypto';
+import { it } from 'vitest';
 import { Client } from 'pg';
+import type { TestCluster } from './control-plane/cluster.js';
+import { isElsewhere } from './engine.js';
+import { clusterOfPlaces, namespaceOf } from './kubernetes-mode.js';
 
 interface OnDatabase {
   databaseUrl: string;
+}
+
+/** A test of what only standalone mode has; in Kubernetes mode it is skipped by name. @param why a sentence */
+export function standaloneOnly(why: string): (name: string, body: () => Promise<void>) => void {
+  return (name, body) => {
+    if (isElsewhere()) it.skip(`${name} [not in Kubernetes mode: ${why}]`, body);
+    else it(name, body);
+  };
 }
 
 /** One statement on the database of an engine, past the engine. */
@@ -22,6 +35,16 @@ export async function sql<T = Record<string, unknown>>(
 
 /** Makes a lane due as a person's order would, without the engine, whose tables may be broken at the moment. */
 export async function makeDue(engine: OnDatabase, name: string): Promise<void> {
+  if (isElsewhere()) {
+    await inCluster(
+      engine,
+      'annotate',
+      '--overwrite',
+      `instance/${name}`,
+      `symphony/reconcile=${randomUUID()}`,
+    );
+    return;
+  }
   await sql(
     engine,
     `WITH due AS (UPDATE lanes SET due_at = now(), cause = 0 WHERE name = $1 AND worker IS NULL)
@@ -51,13 +74,27 @@ export interface LedgerRow {
 }
 
 /** What the ledger holds, ordered. */
-export function ledgerOf(engine: OnDatabase, owner: string): Promise<LedgerRow[]> {
+export async function ledgerOf(engine: OnDatabase, owner: string): Promise<LedgerRow[]> {
+  if (isElsewhere()) return (await ledgersInCluster(engine)).filter((row) => row.owner === owner).map(rowOf);
   return sql<LedgerRow>(
     engine,
     `SELECT component, target_name AS target, role, provider, scope, state, binding->'config'->>'id' AS mock
      FROM ledger WHERE owner_name = $1 ORDER BY target_name, component, role, scope`,
     [owner],
   );
+}
+
+/** Owners that have something on a target, one for each component. */
+export async function ownersOn(engine: OnDatabase, target: string): Promise<string[]> {
+  if (isElsewhere()) {
+    return (await ledgersInCluster(engine)).filter((row) => row.target === target).map(({ owner }) => owner);
+  }
+  const rows = await sql<{ owner: string }>(
+    engine,
+    'SELECT owner_name AS owner FROM ledger WHERE target_name = $1',
+    [target],
+  );
+  return rows.map(({ owner }) => owner);
 }
 
 /** `a@t1` for each row that is known to be applied; others with their state. */
@@ -70,8 +107,56 @@ export async function appliedOf(engine: OnDatabase, owner: string): Promise<stri
 
 /** The reason of the lane's last run. */
 export async function lastReason(engine: OnDatabase, name: string): Promise<string | undefined> {
+  if (isElsewhere()) {
+    return (
+      (await inCluster(engine, 'get', `instance/${name}`, '-o', 'jsonpath={.status.reason}')) || undefined
+    );
+  }
   const [lane] = await sql<{ reason: string | null }>(engine, 'SELECT reason FROM lanes WHERE name = $1', [
     name,
   ]);
   return lane?.reason ?? undefined;
+}
+
+interface OwnedRow extends LedgerRow {
+  owner: string;
+}
+
+function rowOf({ owner: _owner, ...row }: OwnedRow): LedgerRow {
+  return row;
+}
+
+interface LedgerList {
+  items: {
+    spec: {
+      owner: { name: string };
+      targetName: string;
+      entries?: (Omit<LedgerRow, 'target' | 'mock'> & { binding: { config?: { id?: string } } })[];
+    };
+  }[];
+}
+
+async function inCluster(engine: OnDatabase, ...args: string[]): Promise<string> {
+  const cluster: TestCluster = await clusterOfPlaces();
+  return cluster.kubectl(args, { namespace: namespaceOf(engine.databaseUrl) });
+}
+
+/** In the order of target, component, role and scope. */
+async function ledgersInCluster(engine: OnDatabase): Promise<OwnedRow[]> {
+  const { items } = JSON.parse(await inCluster(engine, 'get', 'ledgers', '-o', 'json')) as LedgerList;
+  const rows = items.flatMap(({ spec: { owner, targetName, entries = [] } }) =>
+    entries.map(({ component, role, provider, scope, state, binding }) => ({
+      owner: owner.name,
+      component,
+      target: targetName,
+      role,
+      provider,
+      scope,
+      state,
+      mock: binding.config?.id ?? '',
+    })),
+  );
+  const key = ({ target, component, role, scope }: OwnedRow): string =>
+    [target, component, role, scope].join('\0');
+  return rows.toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
 }

@@ -39,7 +39,8 @@ export function describeControlPlane(
   });
 }
 
-async function sharedCluster(): Promise<TestCluster> {
+/** The cluster of the whole run; the caller closes what it gets. */
+export async function sharedCluster(): Promise<TestCluster> {
   return new TestCluster(await askBroker(inject('kubernetesBroker')));
 }
 
