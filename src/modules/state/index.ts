@@ -2,7 +2,7 @@ export { decodeToken, encodeToken, type ObjectPosition } from './continue-token.
 export * from './effects.js';
 export { stateSchemas } from './http/schemas.js';
 export * from './object-store.js';
-export { referencesOf, type References } from './references.js';
+export { referencesOf } from './references.js';
 export * from './selectors.js';
 export { StateModule } from './state.module.js';
 export * from './write-rules.js';

@@ -1,5 +1,4 @@
 export { KubernetesApiError, type KubernetesObject } from './api.js';
 export { writes } from './audit-log.js';
 export type { TestCluster } from './cluster.js';
-export type { KubernetesConnection } from './connection.js';
 export { describeControlPlane, describeKubernetes, freshNamespace } from './describe.js';

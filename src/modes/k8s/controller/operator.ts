@@ -24,7 +24,7 @@ import { effectsOfChange } from './change-effects.js';
 import { isSuspended, knownObject } from './known-object.js';
 import type { OrderedLanes } from './ordered-lanes.js';
 
-export interface OperatorLog {
+interface OperatorLog {
   log(message: object | string): void;
   warn(message: object | string): void;
 }

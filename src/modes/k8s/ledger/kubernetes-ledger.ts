@@ -26,7 +26,7 @@ import {
 } from './ledger-object.js';
 
 /** The ledgers as far as this replica knows them: never older than what it wrote itself. */
-export interface LedgerCache {
+interface LedgerCache {
   byIndex(index: 'owner' | 'target', uid: string): LedgerObject[];
   /** Takes over the answer of a write. */
   seen(object: LedgerObject): void;

@@ -1,0 +1,89 @@
+import type { ObjectStatus } from '@symphony/model';
+import { expect, test } from 'vitest';
+import { MAX_STATUS_BYTES, mergePatchOf, statusDocument } from './status-document.js';
+
+const REMEMBERED = { epoch: 7, deploymentHash: 'hash', orders: undefined };
+
+function status(targets: number, componentsEach: number, message: string): ObjectStatus {
+  const component = (name: string, state: string) => ({ name, status: state, message });
+  const list = Array.from({ length: targets }, (_, target) => ({
+    name: `target-${target}`,
+    status: target % 2 === 0 ? 'Failed' : 'OK',
+    componentStatuses: Array.from({ length: componentsEach }, (__, n) =>
+      component(`c-${n}`, target % 2 === 0 && n % 2 === 0 ? 'ProviderFailed' : 'OK'),
+    ),
+  }));
+  const details = list
+    .filter((target) => target.status !== 'OK')
+    .map(({ name }) => ({ code: 'ProviderFailed', message, target: name, details: [] }));
+  return {
+    provisioningStatus: { operationId: 'run', status: 'Failed', error: { code: 'ProviderFailed', details } },
+    status: 'Failed',
+    reason: 'ProviderFailed',
+    observedGeneration: 3,
+    lastModified: '2026-01-01T00:00:00Z',
+    deployed: targets * componentsEach,
+    targets,
+    targetStatuses: list,
+  };
+}
+
+const bytes = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
+
+test('a status of usual size is stored whole, with what the engine has to remember', () => {
+  const whole = status(2, 2, 'no');
+  const document = statusDocument(whole, REMEMBERED);
+  expect(document).toEqual({ ...whole, generation: 3, epoch: 7, deploymentHash: 'hash' });
+});
+
+test('one that is too large leaves out what is well, keeps the counts, and says so', () => {
+  const document = statusDocument(status(100, 60, 'x'.repeat(60)), REMEMBERED);
+  expect(bytes(document)).toBeLessThanOrEqual(MAX_STATUS_BYTES);
+  expect(document).toMatchObject({ truncated: true, targets: 100, deployed: 6000 });
+  const states = (document.targetStatuses ?? []).flatMap((target) =>
+    (target.componentStatuses ?? []).map((component) => component.status),
+  );
+  expect(new Set(states)).toEqual(new Set(['ProviderFailed']));
+});
+
+test('problems that do not fit either are cut, however large a single one is', () => {
+  for (const document of [
+    statusDocument(status(1_000, 20, 'ü'.repeat(1_000)), REMEMBERED),
+    statusDocument(status(2, 4, 'y'.repeat(MAX_STATUS_BYTES)), REMEMBERED),
+  ]) {
+    expect(bytes(document)).toBeLessThanOrEqual(MAX_STATUS_BYTES);
+    expect(document).toMatchObject({ truncated: true, status: 'Failed', reason: 'ProviderFailed' });
+  }
+});
+
+/** RFC 7386, as the API server does it. */
+function patched(target: unknown, patch: unknown): unknown {
+  if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch;
+  const result: Record<string, unknown> = { ...(target as object | undefined) };
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete result[key];
+    else result[key] = patched(result[key], value);
+  }
+  return result;
+}
+
+test.each([
+  [
+    { a: 1, b: { c: 2, d: 3 } },
+    { a: 1, b: { c: 2 } },
+  ],
+  [{ a: [1, 2] }, { a: [1], e: { f: {} } }],
+  [{}, { x: { y: 'z' } }],
+  [{ x: { y: 'z' } }, {}],
+])('the patch from %j makes %j', (before, after) => {
+  const patch = mergePatchOf(before, after);
+  expect(patched(before, patch)).toEqual(after);
+  expect(mergePatchOf(after, after)).toBeUndefined();
+});
+
+test('what others write is neither changed nor removed', () => {
+  const keep = new Set(['properties']);
+  const before = { properties: { a: '1' }, status: 'Failed' };
+  expect(mergePatchOf(before, { status: 'Succeeded' }, keep)).toEqual({ status: 'Succeeded' });
+  expect(mergePatchOf(before, { properties: {}, status: 'Failed' }, keep)).toBeUndefined();
+});
