@@ -1,7 +1,8 @@
 import {
+  fieldsOf,
   hashOf,
   type ObjectKind,
-  type ObjectStatus,
+  ObjectStatus,
   type SpecByKind,
   type StoredObject,
   type StoredStatus,
@@ -75,9 +76,15 @@ function versionOf({ metadata }: CustomObject): string {
   return hashOf([uid, generation, labels, ofUsers, deletionTimestamp ?? '']).slice(0, 20);
 }
 
+/** What a status says in every mode. */
+const OF_STATUS: ReadonlySet<string> = new Set(fieldsOf(ObjectStatus).map(({ name }) => name));
+
 /** What people and agents report lies in `properties`, beside what the engine says. */
 function storedStatusOf(status: Partial<ResourceStatus> = {}): StoredStatus {
-  const { properties, reportedAt, ...engine } = status;
+  const { properties, reportedAt, ...others } = status;
+  // What is remembered beside it is no part of what a run compares with.
+  const shown = Object.entries(others).filter(([name]) => OF_STATUS.has(name));
+  const engine = Object.fromEntries(shown) as Partial<ObjectStatus>;
   return {
     // Whoever edits a status by hand may leave anything in it; without these two it tells nothing.
     ...(engine.status !== undefined && engine.provisioningStatus !== undefined
