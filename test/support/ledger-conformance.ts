@@ -10,12 +10,17 @@ export interface LedgerRun {
   owner: DeploymentOwner;
 }
 
+export interface StoredPlace {
+  uid: string;
+  name: string;
+}
+
 /** What the suite needs of an adapter. */
 export interface LedgerSubject {
   /** A stored instance of that name, and a claim of its lane. */
   claim(name: string): Promise<LedgerRun>;
-  /** The uid of a new stored target. */
-  target(name: string): Promise<string>;
+  /** A new stored target; its name begins with that one. */
+  target(name: string): Promise<StoredPlace>;
   /** Another engine claims the lane; the first one has not noticed. */
   takeOver(run: LedgerRun): Promise<LedgerRun>;
   /** The run is claimed anew by the same engine. */
@@ -32,9 +37,13 @@ export function ledgerConformance(open: () => Promise<LedgerSubject>): void {
   let subject: LedgerSubject;
   let targetUid: string;
   let run: LedgerRun;
+  /** Of the targets, by uid. */
+  const placeNames = new Map<string, string>();
   beforeEach(async () => {
     subject = await open();
-    targetUid = await subject.target('place');
+    const place = await subject.target('place');
+    targetUid = place.uid;
+    placeNames.set(place.uid, place.name);
     run = await subject.claim('app');
   });
 
@@ -52,7 +61,7 @@ export function ledgerConformance(open: () => Promise<LedgerSubject>): void {
   ): LedgerEntry => ({
     ...keyOf(component, more.targetUid),
     owner,
-    targetName: 'place',
+    targetName: placeNames.get(more.targetUid ?? targetUid) ?? 'place',
     scope: 'default',
     binding: { role: 'instance', provider: 'providers.target.mock', config: { id: 'm' } },
     applied: { name: component, properties: { turn: 1 } },
@@ -128,7 +137,8 @@ export function ledgerConformance(open: () => Promise<LedgerSubject>): void {
     });
 
     test('of one moment is all kept, on one target and on several', async () => {
-      const second = await subject.target('second');
+      const { uid: second, name } = await subject.target('second');
+      placeNames.set(second, name);
       const names = Array.from({ length: 12 }, (_, n) => `c${n}`);
       await Promise.all(
         names.map((name, n) =>
@@ -194,7 +204,7 @@ export function ledgerConformance(open: () => Promise<LedgerSubject>): void {
     const first = await subject.claim('a');
     for (const other of [run, last, first]) await begin(other, entryOf(other, 'x'), entryOf(other, 'y'));
     expect(await run.ledger.ownersOn(targetUid, 2)).toEqual({ total: 3, owners: [first.owner, run.owner] });
-    const free = await subject.target('free');
+    const { uid: free } = await subject.target('free');
     expect(await run.ledger.occupiedAmong([free, targetUid])).toEqual(new Set([targetUid]));
   });
 

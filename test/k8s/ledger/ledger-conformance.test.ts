@@ -60,7 +60,7 @@ describeKubernetes('ledgers as custom resources', (cluster) => {
       return uid;
     };
     return {
-      target: (name) => stored('Target', `${name}${own}`),
+      target: async (name) => ({ uid: await stored('Target', `${name}${own}`), name: `${name}${own}` }),
       claim: async (name) => {
         const uid = await stored('Instance', `${name}${own}`);
         return first.claimOf({ kind: 'Instance', namespace, name: `${name}${own}`, uid });

@@ -46,7 +46,7 @@ test('a cluster in the making that somebody still writes into does not stay besi
   await mkdir(partial, { recursive: true });
   for (const folder of [dataDir, parent]) await chmod(folder, 0o700);
   // Many files, so that their removal takes long enough to be overtaken.
-  const script = 'i=0; while [ $i -lt 60000 ]; do i=$((i+1)); : > "$1/file$i" || exit; done';
+  const script = 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); : > "$1/file$i" || exit; done';
   const writer = spawn('/bin/sh', ['-c', script, 'writer', partial], { stdio: 'ignore' });
   const ended = once(writer, 'exit');
   try {

@@ -36,7 +36,7 @@ ledgerConformance(async () => {
     return { owner, fence: claim.fence, ledger: new PostgresLedger(queue.database, queue.wakeups) };
   };
   return {
-    target: (name) => stored('Target', name),
+    target: async (name) => ({ uid: await stored('Target', name), name }),
     claim: async (name) => {
       const uid = await stored('Instance', name);
       return claimedBy('first', { owner: { kind: 'Instance', namespace: 'default', name, uid } });

@@ -17,8 +17,8 @@ export interface ExistingCluster {
 /** How the folders of clusters in the making are named. */
 const PARTIAL = 'new-';
 
-/** Removes a folder in which another process still makes files: tries again for about five seconds. */
-const REMOVE_WHILE_WRITTEN = { recursive: true, force: true, maxRetries: 10, retryDelay: 100 };
+/** Removes a folder in which another process still makes files: tries again for about twenty seconds. */
+const REMOVE_WHILE_WRITTEN = { recursive: true, force: true, maxRetries: 20, retryDelay: 100 };
 
 /** Longest path of a socket, in bytes, that every system takes (macOS 103, Linux 107), with a margin. */
 const SOCKET_PATH_LIMIT = 100;
