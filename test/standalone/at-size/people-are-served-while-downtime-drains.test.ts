@@ -74,14 +74,16 @@ it(`${LANES} lanes overdue after two hours of downtime drain at a bounded rate, 
   await site.until(({ calls }) => calls.length >= seen + 3 * RATE, AbortSignal.timeout(40_000));
   expect(since().findIndex(({ name }) => name === 'waiting')).toBeLessThan(SLOTS);
 
-  const [at, runsBefore] = [performance.now(), since().length];
+  const at = performance.now();
   await write('late', '2');
+  // However long a busy machine takes to answer: from then on the order is there.
+  const runsBefore = since().length;
   await site.until(
     ({ contents }) => contents.some(({ name, properties }) => name === 'late' && properties?.rev === '2'),
     AbortSignal.timeout(40_000),
   );
   const served = since().findIndex((look) => look.name === 'late' && look.at > at);
-  // Those that were under way and those that began while the request itself was answered.
+  // Those that were under way, and those of one claim that was.
   expect(served - runsBefore).toBeLessThan(2 * SLOTS + RATE / 2);
 
   const drained = since().filter(isCopy);
@@ -108,6 +110,7 @@ it(`${LANES} lanes overdue after two hours of downtime drain at a bounded rate, 
   expect(rows).toHaveLength(LANES);
   expect(rows.filter(({ free, minutes }) => !free || minutes === null || minutes > 33)).toEqual([]);
   expect(rows.filter(({ name, overdue }) => !overdue && !looked.has(name))).toEqual([]);
-  // The stop may have cut a few short, which are then due as before.
-  expect(rows.filter(({ name, overdue }) => overdue && looked.has(name)).length).toBeLessThanOrEqual(SLOTS);
+  // The stop may have cut short what was under way, which is then due as before.
+  const cut = rows.filter(({ name, overdue }) => overdue && looked.has(name)).length;
+  expect(cut).toBeLessThanOrEqual(2 * SLOTS + RATE);
 }, 180_000);
