@@ -10,7 +10,7 @@ export interface LedgerRun {
   owner: DeploymentOwner;
 }
 
-export interface StoredPlace {
+interface StoredPlace {
   uid: string;
   name: string;
 }
