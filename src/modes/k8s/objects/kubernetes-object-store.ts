@@ -4,6 +4,7 @@ import {
   ConflictError,
   fieldsOf,
   NotFoundError,
+  UnprocessableError,
   withDefaults,
   type DeployableKind,
   type ObjectKind,
@@ -19,6 +20,7 @@ import {
   notFound,
   ObjectStore,
   tooManyProperties,
+  type ComponentReport,
   type EffectsOf,
   type ListQuery,
   type ObjectKey,
@@ -122,7 +124,10 @@ export class KubernetesObjectStore extends ObjectStore {
   override report(
     key: ObjectKey<'Target'>,
     properties: Record<string, string>,
+    component?: ComponentReport,
   ): Promise<StoredObject<'Target'>> {
+    // Answered with "taken", it would be waited for until its deadline.
+    if (component) return Promise.reject(reportsNotTaken());
     return trying(async () => {
       const live = await this.#read(key);
       if (!live) throw notFound(key);
@@ -241,6 +246,13 @@ async function trying<T>(work: () => Promise<T>): Promise<T> {
       await pause(backoffMs(attempt, RETRY));
     }
   }
+}
+
+function reportsNotTaken(): UnprocessableError {
+  return new UnprocessableError(
+    'Reports about components are not taken in Kubernetes mode yet: leave out report.state, and use providers that answer at once.',
+    'ReportsNotTaken',
+  );
 }
 
 function mergePatch(body: object): { kind: 'merge'; body: object } {
