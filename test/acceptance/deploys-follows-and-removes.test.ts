@@ -29,4 +29,20 @@ describe('an instance is deployed, followed and removed', () => {
     await engine.gone('instances', 'app');
     expect(mock.contents).toEqual([]);
   });
+
+  it('counts as deployed the targets that hold everything, not the components or the actions of a run', async () => {
+    const selector = { line: 'counted' };
+    for (const name of ['c1', 'c2']) {
+      await engine.target(name, { properties: selector, topologies: mockTopology(`counted-${name}`) });
+    }
+    await engine.target('c3', {
+      properties: selector,
+      topologies: mockTopology('counted-c3', { failApply: 'queue' }),
+    });
+    const components = ['web', 'cache', 'queue'].map((name) => ({ name }));
+    await engine.solution('counted-v-1', components);
+    await engine.instance('counted', { solution: 'counted:1', target: { selector } });
+    const failed = await engine.settled('instances', 'counted', 'Failed');
+    expect(failed.status).toMatchObject({ status: 'Failed', deployed: 2, targets: 3 });
+  });
 });

@@ -106,7 +106,8 @@ describe.skipIf(missingHelm())("with the chart's rights", () => {
         };
         const changed = await engine.request('POST', `/solutions/app?namespace=${work}`, body);
         expect(changed.status, changed.text).toBe(200);
-        const two = ['wait', '--for=jsonpath={.status.deployed}=2', '--timeout=60s', 'instance/app'];
+        const second = '--for=jsonpath={.status.targetStatuses[0].componentStatuses[?(@.name=="db")].name}=db';
+        const two = ['wait', second, '--timeout=60s', 'instance/app'];
         await cluster().kubectl(two, { namespace: work, timeoutMs: RUN_MS });
 
         await cluster().kubectl(['delete', '--timeout=60s', '-f', '-'], {

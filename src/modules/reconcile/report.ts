@@ -77,7 +77,7 @@ export function reportOf(run: PlannedRun, execution: Execution): RunReport {
   const names = new Set([...deployment.targets.map((target) => target.name), ...Object.keys(targets)]);
   const summary: SummarySpec = {
     targetCount: names.size,
-    successCount: hidden ? 0 : [...names].filter((name) => (targets[name]?.status ?? 'OK') === 'OK').length,
+    successCount: hidden ? 0 : Object.values(targets).filter(({ status }) => status === 'OK').length,
     plannedDeployment: components.length,
     currentDeployed: good,
     ...(Object.keys(targets).length > 0 ? { targets } : {}),

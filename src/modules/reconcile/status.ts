@@ -46,7 +46,7 @@ export function statusOf(input: StatusInput): ObjectStatus {
     reason: reason.code,
     observedGeneration: input.generation,
     lastModified: input.now,
-    deployed: summary && !summary.isRemoval ? summary.currentDeployed : 0,
+    deployed: summary && !summary.isRemoval ? summary.successCount : 0,
     targets: summary?.targetCount ?? 0,
     targetStatuses: targetStatuses(components),
     conditions: conditionsOf(input, previous?.conditions ?? []),

@@ -62,8 +62,8 @@ export class ObjectStatus {
   @Text({ description: 'A stable code.' }) reason!: string;
   @Whole({ description: 'The generation that the status speaks of.' }) observedGeneration!: number;
   @Time() lastModified!: string;
-  @Whole() deployed!: number;
-  @Whole() targets!: number;
+  @Whole({ description: 'Targets that hold everything which is meant for them.' }) deployed!: number;
+  @Whole({ description: 'Targets of the deployment.' }) targets!: number;
   @Whole() runningJobId?: number;
   @Many(() => TargetStatus) targetStatuses?: TargetStatus[];
   @Many(() => Condition, { uniqueBy: 'type' }) conditions?: Condition[];
