@@ -7,6 +7,8 @@ const UNITS: Record<string, number> = {
   m: 60_000,
   h: 3_600_000,
 };
+/** What Go's own type can hold, some 292 years: a moment that far away is still a date. */
+const MAX_MS = 2 ** 63 / 1e6;
 const PART = /(\d+(?:\.\d+)?|\.\d+)(ns|us|µs|ms|s|m|h)/y;
 
 /** What `parseDuration` can read, in RE2's syntax, which is JavaScript's here. */
@@ -14,7 +16,7 @@ export const DURATION_PATTERN = '^(0|(([0-9]+([.][0-9]+)?|[.][0-9]+)(ns|us|µs|m
 
 /**
  * Reads a duration in Go's syntax (`1h30m`, `500ms`, `0`), in milliseconds.
- * @returns undefined when the text is not a duration, or a negative one.
+ * @returns undefined when the text is not a duration, a negative one, or more than Go can hold (2562047h).
  */
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0;
@@ -28,5 +30,5 @@ export function parseDuration(text: string): number | undefined {
     total += Number(match[1]) * (UNITS[match[2] ?? ''] ?? Number.NaN);
     at = PART.lastIndex;
   }
-  return Number.isFinite(total) ? total : undefined;
+  return total <= MAX_MS ? total : undefined;
 }

@@ -62,10 +62,11 @@ describe('durations in Go syntax', () => {
     ['500ms', 500],
     ['.5s', 500],
     ['1us', 0.001],
+    ['2562047h', 9_223_369_200_000],
   ])('%s', (text, ms) => {
     expect(parseDuration(text)).toBeCloseTo(ms, 9);
   });
-  it.each(['', '30', 'm', '-1m', '1d', '1h 30m', '1h30', 'NaN'])('%j is none', (text) => {
+  it.each(['', '30', 'm', '-1m', '1d', '1h 30m', '1h30', 'NaN', '2562048h', `${'9'.repeat(63)}h`])('%j is none', (text) => {
     expect(parseDuration(text)).toBeUndefined();
   });
   it('interval: the policy, else the default; 0 and inactive mean on change only; never below the minimum', () => {
