@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fail, prepare, ROOT } from './lib/prepare.mjs';
 
-const BENCHES = ['queue', 'lanes', 'converge', 'latency', 'idle', 'fanout', 'start'];
+const BENCHES = ['queue', 'lanes', 'converge', 'latency', 'idle', 'fanout', 'start', 'kubernetes'];
 const args = process.argv.slice(2);
 const unknown = args.find((arg) => arg !== '--quick' && !BENCHES.includes(arg));
 if (unknown !== undefined)

@@ -1,7 +1,7 @@
 // Time from the first POST until all instances are Succeeded, on the mock provider: the engine's own share of a deployment.
 import { startEngine } from './lib/engine.js';
 import { allSucceeded, declare, forEach, instanceSpec } from './lib/fixtures.js';
-import { describeMachine, quick, say, table } from './lib/report.js';
+import { describeMachine, postgresText, quick, say, table } from './lib/report.js';
 
 const SIZES = quick ? [20, 50] : [100, 500, 1000];
 const TARGETS = 10;
@@ -12,7 +12,7 @@ for (const size of SIZES) {
   try {
     if (rows.length === 0) {
       say('converge: from the first POST until all instances are Succeeded');
-      describeMachine(engine.postgres);
+      describeMachine(postgresText(engine.postgres));
     }
     await declare(engine, TARGETS);
     const before = await engine.usage();

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { startEngine } from './lib/engine.js';
 import { allSucceeded, copyInstance, declare, instanceSpec, isBusy, LOOK_EVERY_MS } from './lib/fixtures.js';
-import { describeMachine, percentile, quick, say, table, timed } from './lib/report.js';
+import { describeMachine, percentile, postgresText, quick, say, table, timed } from './lib/report.js';
 
 const DEPENDENTS = quick ? 200 : 10_000;
 /** A target is called by one run at a time, unless its provider declares more to be safe. */
@@ -14,7 +14,7 @@ const engine = await startEngine();
 const { client } = engine;
 try {
   say(`fanout: one write to a solution with ${DEPENDENTS} dependents`);
-  describeMachine(engine.postgres);
+  describeMachine(postgresText(engine.postgres));
   await declare(engine, TARGETS);
   await client.solution('foreign', [{ name: 'other', type: 'container', properties: { version: '0' } }]);
   await client.instance('foreign', { solution: 'foreign', target: { name: 'target-1' } });

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { startEngine, type Usage } from './lib/engine.js';
 import { copyInstance, declare, instanceSpec } from './lib/fixtures.js';
-import { describeMachine, quick, say, table } from './lib/report.js';
+import { describeMachine, postgresText, quick, say, table } from './lib/report.js';
 
 const STORED = quick ? 2_000 : 100_000;
 const WINDOW_S = quick ? 5 : 60;
@@ -11,7 +11,7 @@ const HALF_HOUR_MS = 1_800_000;
 const engine = await startEngine();
 try {
   say(`idle: ${STORED} instances with policies of 30 minutes, windows of ${WINDOW_S} s`);
-  describeMachine(engine.postgres);
+  describeMachine(postgresText(engine.postgres));
   await declare(engine, 1);
   await engine.client.instance('stored', {
     ...instanceSpec(0, 1),

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { startEngine } from './lib/engine.js';
 import { copyInstance, declare, instanceSpec } from './lib/fixtures.js';
-import { describeMachine, percentile, quick, say, table } from './lib/report.js';
+import { describeMachine, percentile, postgresText, quick, say, table } from './lib/report.js';
 
 const STORED = quick ? 500 : 10_000;
 const PER_SECOND = 20;
@@ -16,7 +16,7 @@ const answers: number[] = [];
 let refused = 0;
 try {
   say(`latency: ${PER_SECOND} writes a second for ${SECONDS} s, ${STORED} instances stored`);
-  describeMachine(engine.postgres);
+  describeMachine(postgresText(engine.postgres));
   await declare(engine, TARGETS);
   await engine.client.instance('stored', instanceSpec(0, TARGETS));
   await engine.client.settled('instances', 'stored');

@@ -13,7 +13,7 @@ import {
 } from '../../src/modes/standalone/stores/jobs/index.js';
 import type { LaneOrder } from '../../src/modules/queue/index.js';
 import { startManager } from '../standalone/queue/manager.js';
-import { describeMachine, median, quick, say, table } from './lib/report.js';
+import { describeMachine, median, postgresText, quick, say, table } from './lib/report.js';
 import { startServer } from './lib/server.js';
 
 const JOBS = quick ? 500 : 5_000;
@@ -40,7 +40,7 @@ await utils.migrate();
 
 try {
   say(`queue: no-op lanes beside no-op jobs of graphile-worker, ${POOL} connections each`);
-  describeMachine(server.version);
+  describeMachine(postgresText(server.version));
   const rates = new Map<string, { ours: number[]; theirs: number[] }>();
   for (let round = 0; round < ROUNDS; round++) {
     await compare(rates, `enqueue, ${PAGE} at a time`, JOBS, enqueuePages, addPages);

@@ -5,7 +5,7 @@ import { Client } from 'pg';
 import { EmbeddedPostgres } from '../../src/modes/standalone/embedded/index.js';
 import { builtMain } from '../support/built.js';
 import { EngineProcess } from '../support/engine-process.js';
-import { describeMachine, median, quick, say, table, timed } from './lib/report.js';
+import { describeMachine, median, postgresText, quick, say, table, timed } from './lib/report.js';
 import { scratchFolder } from './lib/server.js';
 
 const ROUNDS = quick ? 1 : 3;
@@ -23,7 +23,7 @@ for (let round = 0; round < ROUNDS; round++) {
   try {
     let engine: EngineProcess | undefined;
     cold.push(await timed(async () => (engine = await EngineProcess.start({ dataDir }))));
-    if (round === 0) describeMachine(await versionOf(dataDir));
+    if (round === 0) describeMachine(postgresText(await versionOf(dataDir)));
     for (let i = 0; i < WARM_PER_ROUND; i++) {
       ends.push(await timed(async () => engine?.stop()));
       warm.push(await timed(async () => engine?.begin()));

@@ -22,6 +22,10 @@ export interface KubernetesProcessOptions {
   leaseSeconds?: number;
   /** Further flags. */
   args?: readonly string[];
+  /** It need not lead: another one does. */
+  follows?: boolean;
+  /** A built engine, `dist/main`, in place of the source. */
+  main?: string;
 }
 
 /** An engine of Kubernetes mode as a process of its own, from source; to be killed and started again. */
@@ -50,9 +54,13 @@ export class KubernetesProcess {
     return this.#url;
   }
 
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   /** Starts it, again after it has ended, and waits until it leads. */
   async begin(): Promise<void> {
-    const { kubeconfig, namespaces, leaseSeconds = 6, args = [] } = this.options;
+    const { kubeconfig, namespaces, leaseSeconds = 6, args = [], main } = this.options;
     const [home = 'default'] = namespaces;
     const flags = [
       '--mode=k8s',
@@ -63,7 +71,8 @@ export class KubernetesProcess {
       `--kubernetes-lease-seconds=${leaseSeconds}`,
       ...args,
     ];
-    const child = spawn(process.execPath, ['--import', HOOKS, MAIN, ...flags], {
+    const program = main === undefined ? ['--import', HOOKS, MAIN] : [main];
+    const child = spawn(process.execPath, [...program, ...flags], {
       env: { PATH: process.env['PATH'] ?? '' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -96,10 +105,10 @@ export class KubernetesProcess {
     throw new Error(`The engine did not end:\n${this.#output.slice(-4000)}`);
   }
 
-  /** Reads both outputs for as long as the process lives; resolves when it leads and listens. */
+  /** Reads both outputs for as long as the process lives; resolves when it listens, and leads where it has to. */
   #reading(child: ChildProcess): Promise<void> {
     return new Promise((resolve) => {
-      let leads = false;
+      let leads = this.options.follows ?? false;
       let listens = false;
       const look = (line: string): void => {
         this.#output += `${line}\n`;

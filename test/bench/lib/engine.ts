@@ -4,9 +4,7 @@ import { Client } from 'pg';
 import { EmbeddedPostgres } from '../../../src/modes/standalone/embedded/index.js';
 import { EngineProcess } from '../../support/engine-process.js';
 import { scratchFolder } from './server.js';
-
-/** Ticks of the processor clock per second that Linux shows in /proc: 100 on every machine that Node runs on. */
-const TICKS_PER_SECOND = 100;
+import { memoryOf, processorTime } from './usage.js';
 
 /** The built engine as a process of its own, with its embedded database, in a scratch folder. */
 export interface BenchEngine {
@@ -51,13 +49,10 @@ export async function startEngine(args: readonly string[] = []): Promise<BenchEn
 }
 
 async function usageOf(pid: number, dataDir: string): Promise<Usage> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-  const kib = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]);
   return {
     engineCpu: (await processorTime(pid)).own,
     databaseCpu: await databaseTime(dataDir),
-    rss: kib('VmRSS') / 1024,
-    peakRss: kib('VmHWM') / 1024,
+    ...(await memoryOf(pid)),
   };
 }
 
@@ -83,20 +78,4 @@ async function mainProcess(dataDir: string): Promise<number | undefined> {
 async function childrenOf(pid: number): Promise<number[]> {
   const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
   return text.split(' ').filter(Boolean).map(Number);
-}
-
-/** Seconds, by user and kernel: of the process, and of its children that have ended. */
-async function processorTime(pid: number): Promise<{ own: number; ended: number }> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  // The name, in brackets, may hold spaces; the numbers begin behind it.
-  const fields = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .map(Number);
-  const [user = Number.NaN, system = Number.NaN, endedUser = Number.NaN, endedSystem = Number.NaN] =
-    fields.slice(11, 15);
-  return {
-    own: (user + system) / TICKS_PER_SECOND,
-    ended: (endedUser + endedSystem) / TICKS_PER_SECOND,
-  };
 }

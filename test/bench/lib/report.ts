@@ -1,4 +1,4 @@
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { version } from '../../../src/config/version.js';
 
 /** One line of the report. Everything that a bench has to say goes to the standard output. */
@@ -6,14 +6,13 @@ export function say(text = ''): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** What a figure depends on; without it no figure means anything. */
-export function describeMachine(postgres: string): void {
+/** What a figure depends on; without it no figure means anything. @param store what keeps the objects */
+export function describeMachine(store: string): void {
   const [cpu] = cpus();
   const gib = Math.round(totalmem() / 2 ** 30);
   say(`Machine   ${cpu?.model.trim() ?? 'unknown processor'}, ${cpus().length} cores, ${gib} GiB`);
-  say(
-    `Versions  engine ${version()}, Node ${process.versions.node}, PostgreSQL ${postgres} (embedded, fsync on)`,
-  );
+  say(`Versions  engine ${version()}, Node ${process.versions.node}, ${store}`);
+  say(`Load      ${(loadavg()[0] ?? 0).toFixed(1)} when it began`);
 }
 
 export type Cell = string | number;
@@ -59,3 +58,8 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
 
 /** Small sizes: shows that the bench works, not how fast the engine is. */
 export const quick = process.argv.includes('--quick');
+
+/** The database of standalone mode, for `describeMachine`. */
+export function postgresText(serverVersion: string): string {
+  return `PostgreSQL ${serverVersion} (embedded, fsync on)`;
+}
