@@ -46,6 +46,15 @@ export interface OutcomeReport {
 }
 
 /**
+ * Uids by which a target's things name their owner and target, where these were made anew since: nothing but their record was
+ * restored, what is deployed was not touched.
+ */
+export interface KnownAs {
+  owner: string;
+  target: string;
+}
+
+/**
  * What we applied for one owner on one target: enough to remove it when solution, target or binding are gone.
  * Expressions are stored unresolved; `digest` is an HMAC over the resolved values.
  */
@@ -67,6 +76,8 @@ export interface LedgerEntry extends LedgerKey {
   report?: OutcomeReport;
   /** Reports of failure since it was last applied. */
   reportedFailures?: number;
+  /** The same for all entries of one owner on one target. Absent: their own uids. */
+  knownAs?: KnownAs;
 }
 
 export function ledgerKeyText(key: LedgerKey): string {

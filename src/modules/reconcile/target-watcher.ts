@@ -44,6 +44,8 @@ export class TargetWatcher implements OnApplicationBootstrap, BeforeApplicationS
   readonly #watches = new Map<string, Watch>();
   readonly #waiting = new Map<string, Set<string>>();
   readonly #paces = new Map<string, Pace>();
+  /** Uids of owners by those that their things are marked with, where they differ. */
+  readonly #markedAs = new Map<string, string>();
   readonly #options: TargetWatcherOptions;
   #sweeper: NodeJS.Timeout | undefined;
   readonly #stopping = new AbortController();
@@ -90,9 +92,14 @@ export class TargetWatcher implements OnApplicationBootstrap, BeforeApplicationS
     void this.#begin(place, [place.ownerUid]);
   }
 
-  async #begin({ site, call, provider, target }: ObservedPlace, unheard: readonly string[]): Promise<void> {
+  async #begin(place: ObservedPlace, unheard: readonly string[]): Promise<void> {
+    const { ownerUid, site, call, provider, target } = place;
     if (!provider.watch || this.#ended) return;
-    const key = JSON.stringify([site.targetUid, site.role, call.binding.provider, hashOf(call.config)]);
+    const { knownAs } = call;
+    if (knownAs) this.#markedAs.set(knownAs.owner, ownerUid);
+    const marked = { ...target, uid: knownAs?.target ?? target.uid };
+    const { provider: type } = call.binding;
+    const key = JSON.stringify([site.targetUid, marked.uid, site.role, type, hashOf(call.config)]);
     const known = this.#watches.get(key);
     if (known) {
       for (const ownerUid of unheard) known.unheard?.add(ownerUid);
@@ -102,7 +109,8 @@ export class TargetWatcher implements OnApplicationBootstrap, BeforeApplicationS
     const watch: Watch = { targetUid: site.targetUid, stop, unheard: new Set(unheard) };
     this.#watches.set(key, watch);
     const onChange = (change: TargetChange): void => this.#changed(site.targetUid, site.targetName, change);
-    await this.#listen(key, watch, provider, { target, role: site.role, signal: stop.signal }, onChange);
+    const watchCall = { target: marked, role: site.role, signal: stop.signal };
+    await this.#listen(key, watch, provider, watchCall, onChange);
   }
 
   async #listen(
@@ -128,7 +136,8 @@ export class TargetWatcher implements OnApplicationBootstrap, BeforeApplicationS
   #changed(targetUid: string, targetName: string, change: TargetChange): void {
     if (this.#ended) return;
     const owners = this.#waiting.get(targetUid);
-    const owner = change.ownerUid ?? '*';
+    const { ownerUid = '*' } = change;
+    const owner = this.#markedAs.get(ownerUid) ?? ownerUid;
     if (owners) {
       owners.add(owner);
       return;

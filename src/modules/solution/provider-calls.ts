@@ -6,6 +6,7 @@ import {
   type BindingSpec,
   type ComponentResultSpec,
   type ComponentSpec,
+  type KnownAs,
   type Reason,
 } from '@symphony/model';
 import {
@@ -44,6 +45,8 @@ export interface CallSite {
   redact: (text: string) => string;
   /** Told of each call, with the wait for its turn, so that the run which makes it holds nothing up meanwhile. */
   waitsFor?: (work: Promise<unknown>) => void;
+  /** How what is there names its owner and target, where not by their uids. */
+  knownAs?: KnownAs;
 }
 
 /**
@@ -107,7 +110,9 @@ export class ProviderCalls {
   ): Promise<ComponentSpec[]> {
     const provider = this.provider(site.binding, site.config);
     return this.#told('get', site, (begun) =>
-      this.#call('get', site, call, begun, (guard) => provider.get({ ...call, ...guard })),
+      this.#call('get', site, call, begun, (guard) =>
+        provider.get({ ...call, ...namesOf(site, call), ...guard }),
+      ),
     );
   }
 
@@ -121,6 +126,7 @@ export class ProviderCalls {
       this.#call(operation, site, call, begun, (guard, gotSomewhere) =>
         provider.apply({
           ...call,
+          ...namesOf(site, call),
           ...guard,
           onResult: (component, result) => {
             gotSomewhere();
@@ -228,6 +234,15 @@ export class ProviderCalls {
       deadline.end();
     }
   }
+}
+
+/** Owner and target as the things on the target are marked with them. */
+function namesOf(
+  { knownAs }: CallSite,
+  { owner, target }: Pick<ProviderCall, 'owner' | 'target'>,
+): Pick<ProviderCall, 'owner' | 'target'> {
+  if (!knownAs) return { owner, target };
+  return { owner: { ...owner, uid: knownAs.owner }, target: { ...target, uid: knownAs.target } };
 }
 
 function isFailed({ status }: ComponentResultSpec): boolean {

@@ -113,7 +113,7 @@ export class RunPlanner {
       request,
       deployment,
       values,
-      targets: new RunTargets(deployment, request.targets),
+      targets: new RunTargets(deployment, request.targets, request.ledger),
       references: new References({ ledger: request.ledger, deployment, resolvedOf }),
     };
     const troubled = await this.#leftAlone(request, deployment);
@@ -160,7 +160,7 @@ export class RunPlanner {
     const values = new RunValues(this.sources, this.options.digestKey, deployment.owner.namespace, stop);
     const { resolved } = await values.components(deployment);
     const request = { stop, cancel: stop, readOnly: true };
-    const targets = new RunTargets(deployment, []);
+    const targets = new RunTargets(deployment, [], ledger);
     const references = new References({ ledger, deployment, resolvedOf: byPair(resolved) });
     const observed = await this.#observe({ request, deployment, values, targets, references }, new Map());
     const found = new Map<string, ComponentSpec>();
@@ -178,9 +178,9 @@ export class RunPlanner {
   }
 
   /** A place with its provider, without a look at it. @throws CallFailure */
-  async place({ owner, target, ...site }: KnownPlace, stop: AbortSignal): Promise<ObservedPlace> {
+  async place({ owner, target, knownAs, ...site }: KnownPlace, stop: AbortSignal): Promise<ObservedPlace> {
     const values = new RunValues(this.sources, this.options.digestKey, owner.namespace, stop);
-    const context = { deployment: { owner }, values, targets: { of: () => target } };
+    const context = { deployment: { owner }, values, targets: { of: () => target, knownAs: () => knownAs } };
     const call = await this.site(site, context, { stop, cancel: stop });
     const provider = this.calls.provider(call.binding, call.config);
     return { ownerUid: owner.uid, site, call, provider, target };
@@ -191,7 +191,7 @@ export class RunPlanner {
     site: Site,
     run: Pick<PlannedRun, 'values'> & {
       deployment: Pick<Deployment, 'owner'>;
-      targets: Pick<RunTargets, 'of'>;
+      targets: Pick<RunTargets, 'of' | 'knownAs'>;
     },
     control: Pick<CallSite, 'stop' | 'cancel' | 'waitsFor'>,
   ): Promise<CallSite> {
@@ -203,7 +203,16 @@ export class RunPlanner {
       });
       const { stop, cancel, waitsFor } = control;
       const { redact } = run.values;
-      return { binding: site.binding, config, redact, stop, cancel, ...(waitsFor ? { waitsFor } : {}) };
+      const knownAs = run.targets.knownAs(site);
+      return {
+        binding: site.binding,
+        config,
+        redact,
+        stop,
+        cancel,
+        ...(waitsFor ? { waitsFor } : {}),
+        ...(knownAs ? { knownAs } : {}),
+      };
     } catch (error) {
       if (!(error instanceof ExpressionError)) throw error;
       const code = error.code === 'ExpressionLookupFailed' ? 'ValueUnavailable' : 'ExpressionFailed';

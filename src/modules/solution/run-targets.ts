@@ -3,6 +3,8 @@ import type {
   ComponentSpec,
   Deployment,
   DeploymentTarget,
+  KnownAs,
+  LedgerEntry,
   WireDeployment,
 } from '@symphony/model';
 import { toWireDeployment } from '@symphony/planning';
@@ -22,11 +24,14 @@ interface Place {
 export class RunTargets {
   readonly #byUid: ReadonlyMap<string, DeploymentTarget>;
   readonly #extended = new Map<string, Deployment>();
+  readonly #knownAs = new Map<string, KnownAs>();
 
   constructor(
     private readonly deployment: Deployment,
     known: readonly DeploymentTarget[],
+    ledger: readonly LedgerEntry[],
   ) {
+    for (const { targetUid, knownAs } of ledger) if (knownAs) this.#knownAs.set(targetUid, knownAs);
     this.#byUid = new Map([...known, ...deployment.targets].map((target) => [target.uid, target]));
   }
 
@@ -35,6 +40,11 @@ export class RunTargets {
     const known = this.#byUid.get(targetUid);
     const spec = known?.spec ?? { topologies: [{ bindings: [binding] }] };
     return { name: targetName, uid: targetUid, spec };
+  }
+
+  /** How what is on that target names owner and target; undefined: by their uids. */
+  knownAs({ targetUid }: Pick<Place, 'targetUid'>): KnownAs | undefined {
+    return this.#knownAs.get(targetUid);
   }
 
   /** The DeploymentSpec of a call, which always lists the target that it is for. */

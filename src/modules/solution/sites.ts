@@ -4,6 +4,7 @@ import type {
   Deployment,
   DeploymentOwner,
   DeploymentTarget,
+  KnownAs,
   LedgerEntry,
   ResolvedComponent,
 } from '@symphony/model';
@@ -23,6 +24,7 @@ export interface Site {
 export interface KnownPlace extends Site {
   owner: DeploymentOwner;
   target: DeploymentTarget;
+  knownAs?: KnownAs;
 }
 
 interface Wanted {
