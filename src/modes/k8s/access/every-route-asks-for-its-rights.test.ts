@@ -4,7 +4,7 @@ import { loadConfig } from '../../../config/index.js';
 import { createLogger } from '../../../modules/logging/index.js';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
 import { describeNeed } from './needs.js';
-import { leaderMsOf, ROUTE_RULES, ruleOf } from './routes.js';
+import { leaderWayOf, ROUTE_RULES, ruleOf } from './routes.js';
 
 interface Request {
   params?: Record<string, string>;
@@ -51,8 +51,8 @@ const CASES: Readonly<Record<string, [request: Request, needs: readonly string[]
   'POST /v1alpha2/targets/ping/{name}': [NAMED, [`update targets/status.fabric.symphony "web" ${IN_SHOP}`]],
   'GET /v1alpha2/targets/download/{docType}/{name}': [NAMED, [`get ${TARGET} "web" ${IN_SHOP}`]],
   'GET /v1alpha2/targets/registry/{name}/plan': [NAMED, [`get ${TARGET} "web" ${IN_SHOP}`], 'leader'],
-  'GET /v1alpha2/targets/registry/{name}/runs': [NAMED, [`get ${TARGET} "web" ${IN_SHOP}`]],
-  'GET /v1alpha2/targets/registry/{name}/runs/{id}': [NAMED, [`get ${TARGET} "web" ${IN_SHOP}`]],
+  'GET /v1alpha2/targets/registry/{name}/runs': [NAMED, [`get ${TARGET} "web" ${IN_SHOP}`], 'leader'],
+  'GET /v1alpha2/targets/registry/{name}/runs/{id}': [NAMED, [`get ${TARGET} "web" ${IN_SHOP}`], 'leader'],
   'GET /v1alpha2/solutions': [{}, [`list ${SOLUTION} in all namespaces`]],
   'POST /v1alpha2/solutions': [BODY, upsert(SOLUTION)],
   'GET /v1alpha2/solutions/{name}': [NAMED, [`get ${SOLUTION} "web" ${IN_SHOP}`]],
@@ -71,8 +71,8 @@ const CASES: Readonly<Record<string, [request: Request, needs: readonly string[]
   'POST /v1alpha2/instances/{name}': [NAMED, upsert(INSTANCE)],
   'DELETE /v1alpha2/instances/{name}': [NAMED, [`delete ${INSTANCE} "web" ${IN_SHOP}`]],
   'GET /v1alpha2/instances/{name}/plan': [NAMED, [`get ${INSTANCE} "web" ${IN_SHOP}`], 'leader'],
-  'GET /v1alpha2/instances/{name}/runs': [NAMED, [`get ${INSTANCE} "web" ${IN_SHOP}`]],
-  'GET /v1alpha2/instances/{name}/runs/{id}': [NAMED, [`get ${INSTANCE} "web" ${IN_SHOP}`]],
+  'GET /v1alpha2/instances/{name}/runs': [NAMED, [`get ${INSTANCE} "web" ${IN_SHOP}`], 'leader'],
+  'GET /v1alpha2/instances/{name}/runs/{id}': [NAMED, [`get ${INSTANCE} "web" ${IN_SHOP}`], 'leader'],
   'GET /v1alpha2/solution/queue': [
     { query: { instance: 'web', namespace: 'shop' } },
     [`get ${INSTANCE} "web" ${IN_SHOP}`],
@@ -150,7 +150,7 @@ describe('against the routes of the engine', () => {
 
 test.each(Object.entries(CASES))('%s', (operation, [request, needs, leader]) => {
   expect(needsOf(operation, request)).toEqual(needs);
-  expect(leaderMsOf(...templateOf(operation)) !== undefined).toBe(leader === 'leader');
+  expect(leaderWayOf(...templateOf(operation)) !== undefined).toBe(leader === 'leader');
 });
 
 test('HEAD asks for what GET asks for; what is not in the table has no rule', () => {

@@ -1,2 +1,2 @@
 export { KubernetesAccess } from './kubernetes-access.js';
-export { leaderMsOf } from './routes.js';
+export { leaderWayOf, type LeaderWay } from './routes.js';

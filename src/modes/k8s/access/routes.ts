@@ -7,14 +7,24 @@ import { need, type Need, type NeedVerb } from './needs.js';
 export interface RouteRule {
   /** @throws InvalidInputError for a request that its handler would refuse as well */
   needs: (asked: Asked) => Need[];
-  /** Only the leader can answer; for so long it may take until its answer begins. Undefined: every replica can. */
-  leaderMs?: number;
+  /** Undefined: every replica can answer. */
+  leader?: LeaderWay;
+}
+
+/** How the leader answers a request that came to another replica. */
+export interface LeaderWay {
+  /** Until its answer begins. */
+  withinMs: number;
+  /** The replica that was asked knows something, too, if nothing newer is to be had. Default: only the leader can answer. */
+  orItself?: boolean;
 }
 
 /** Longer than the longest look at providers (a minute). */
-const LOOK_MS = 75_000;
+const LOOK: LeaderWay = { withinMs: 75_000 };
 /** Longer than a posted deployment is waited for (a quarter of an hour). */
-const RUN_MS = 16 * 60_000;
+const RUN: LeaderWay = { withinMs: 16 * 60_000 };
+/** Runs are in the leader's memory at once, and in the cluster some seconds later. */
+const HISTORY: LeaderWay = { withinMs: 5_000, orItself: true };
 
 function one(verb: NeedVerb, kind: ObjectKind, subresource?: string): RouteRule {
   return {
@@ -89,8 +99,9 @@ function kindsOf(word: string | undefined): readonly DeployableKind[] {
   return meant.length > 0 ? meant : DEPLOYABLE;
 }
 
-const inline: RouteRule = { needs: inlineNeeds, leaderMs: RUN_MS };
-const plan = (kind: DeployableKind): RouteRule => ({ ...one('get', kind), leaderMs: LOOK_MS });
+const inline: RouteRule = { needs: inlineNeeds, leader: RUN };
+const plan = (kind: DeployableKind): RouteRule => ({ ...one('get', kind), leader: LOOK });
+const runs = (kind: DeployableKind): RouteRule => ({ ...one('get', kind), leader: HISTORY });
 
 /**
  * Every route that takes a token, by its method and template: who may, and which only the leader can answer. A route that is not
@@ -107,8 +118,8 @@ export const ROUTE_RULES: Readonly<Record<string, RouteRule>> = {
   'POST /v1alpha2/targets/ping/:name': one('update', 'Target', 'status'),
   'GET /v1alpha2/targets/download/:docType/:name': one('get', 'Target'),
   'GET /v1alpha2/targets/registry/:name/plan': plan('Target'),
-  'GET /v1alpha2/targets/registry/:name/runs': one('get', 'Target'),
-  'GET /v1alpha2/targets/registry/:name/runs/:id': one('get', 'Target'),
+  'GET /v1alpha2/targets/registry/:name/runs': runs('Target'),
+  'GET /v1alpha2/targets/registry/:name/runs/:id': runs('Target'),
 
   'GET /v1alpha2/solutions': all('Solution'),
   'POST /v1alpha2/solutions': put('Solution'),
@@ -127,45 +138,45 @@ export const ROUTE_RULES: Readonly<Record<string, RouteRule>> = {
   'POST /v1alpha2/instances/:name': put('Instance'),
   'DELETE /v1alpha2/instances/:name': remove('Instance'),
   'GET /v1alpha2/instances/:name/plan': plan('Instance'),
-  'GET /v1alpha2/instances/:name/runs': one('get', 'Instance'),
-  'GET /v1alpha2/instances/:name/runs/:id': one('get', 'Instance'),
+  'GET /v1alpha2/instances/:name/runs': runs('Instance'),
+  'GET /v1alpha2/instances/:name/runs/:id': runs('Instance'),
 
   'GET /v1alpha2/solution/queue': {
     needs: (asked) => queued('get', asked, asked.query['name'] || undefined),
-    leaderMs: LOOK_MS,
+    leader: LOOK,
   },
   'POST /v1alpha2/solution/queue': {
     needs: (asked) =>
       queueTypeOf(asked.query) === 'deployment'
         ? inlineNeeds(asked)
         : queued(saysYes(asked, 'delete') ? 'delete' : 'update', asked),
-    leaderMs: LOOK_MS,
+    leader: LOOK,
   },
-  'DELETE /v1alpha2/solution/queue': { needs: (asked) => queued('update', asked), leaderMs: LOOK_MS },
+  'DELETE /v1alpha2/solution/queue': { needs: (asked) => queued('update', asked), leader: LOOK },
   'POST /v1alpha2/solution/reconcile': inline,
   'POST /v1alpha2/solution/reconcile/:delete': inline,
   'POST /v1alpha2/solution/instances': inline,
   'DELETE /v1alpha2/solution/instances': inline,
   // It changes nothing, but what it calls, and with which credentials, is in the body.
-  'GET /v1alpha2/solution/instances': { needs: inlineNeeds, leaderMs: LOOK_MS },
+  'GET /v1alpha2/solution/instances': { needs: inlineNeeds, leader: LOOK },
 
   'GET /v1alpha2/jobs': {
     needs: ({ query }) =>
       kindsOf(query['kind']).map((kind) =>
         need('list', kind, { namespace: query['namespace'] || undefined }),
       ),
-    leaderMs: LOOK_MS,
+    leader: LOOK,
   },
   'GET /v1alpha2/jobs/:kind/:namespace/:name': {
     needs: ({ params }) =>
       kindsOf(params['kind']).map((kind) =>
         need('get', kind, { namespace: params['namespace'] ?? '', name: params['name'] ?? '' }),
       ),
-    leaderMs: LOOK_MS,
+    leader: LOOK,
   },
   'POST /v1alpha2/jobs': {
     needs: (asked) => [need('update', 'Instance', { namespace: namespaceOf(asked) })],
-    leaderMs: LOOK_MS,
+    leader: LOOK,
   },
 
   'GET /metrics': { needs: () => [{ verb: 'get', path: '/metrics' }] },
@@ -177,7 +188,7 @@ export function ruleOf(method: string, template: string | undefined): RouteRule 
   return Object.hasOwn(ROUTE_RULES, key) ? ROUTE_RULES[key] : undefined;
 }
 
-/** How long the leader has to answer what only it can; undefined for all else. */
-export function leaderMsOf(method: string, template: string | undefined): number | undefined {
-  return ruleOf(method, template)?.leaderMs;
+/** How the leader answers what it knows better; undefined for all else. */
+export function leaderWayOf(method: string, template: string | undefined): LeaderWay | undefined {
+  return ruleOf(method, template)?.leader;
 }

@@ -62,7 +62,9 @@ export class Finalizers {
       const { resourceVersion } = object.metadata;
       const body = { metadata: { uid, resourceVersion, finalizers } };
       try {
-        await unlessMissing(client.patch(typeOf(kind), ref, { kind: 'merge', body }));
+        const written = await unlessMissing(client.patch(typeOf(kind), ref, { kind: 'merge', body }));
+        // Deleted since it was seen: what nobody holds goes at once.
+        if (!written) throw new FencedError();
         return;
       } catch (error) {
         if (!(error instanceof ConflictError) || attempt === MAX_TRIES) throw error;

@@ -1,6 +1,7 @@
 import { messageOf, UnavailableError } from '@symphony/model';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestAccess } from '../../../modules/auth/index.js';
+import type { LeaderWay } from '../access/index.js';
 import type { Leader, Leadership } from '../leadership/index.js';
 import { forward } from './forward.js';
 import { HOP_HEADER } from './headers.js';
@@ -14,8 +15,8 @@ export interface LeaderProxyOptions {
   /** Only callers that are known are passed on; whether they may is for the leader to say. */
   access: Pick<RequestAccess, 'identify'>;
   connections: Pick<LeaderConnections, 'dispatcher'>;
-  /** How long the leader has for a request that only it can answer; undefined for all that this replica answers itself. */
-  leaderMsOf: (method: string, template: string | undefined) => number | undefined;
+  /** How the leader answers a request; undefined for all that this replica answers itself. */
+  leaderWayOf: (method: string, template: string | undefined) => LeaderWay | undefined;
   lookEveryMs?: number;
 }
 
@@ -38,12 +39,25 @@ export class LeaderProxy {
 
   /** @returns whether the leader answers */
   async #passOn(request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
-    const { leadership, identity, access, connections, leaderMsOf, lookEveryMs } = this.options;
-    const withinMs = leaderMsOf(request.method, request.routeOptions.url);
-    if (withinMs === undefined || leadership.term) return false;
-    if (request.headers[HOP_HEADER] !== undefined) throw notLeading();
+    const { leadership, access, leaderWayOf } = this.options;
+    const way = leaderWayOf(request.method, request.routeOptions.url);
+    if (!way || leadership.term) return false;
+    const wasPassedOn = request.headers[HOP_HEADER] !== undefined;
+    if (wasPassedOn && way.orItself) return false;
+    if (wasPassedOn) throw notLeading();
     await access.identify(request);
     if (leadership.term) return false;
+    try {
+      await this.#ask(request, reply, way);
+      return true;
+    } catch (error) {
+      if (way.orItself && error instanceof UnavailableError) return false;
+      throw error;
+    }
+  }
+
+  async #ask(request: FastifyRequest, reply: FastifyReply, { withinMs }: LeaderWay): Promise<void> {
+    const { leadership, identity, connections, lookEveryMs } = this.options;
     const leader = this.#leader();
     const address = addressOf(leader);
     if (!address) throw addressUnknown(leader);
@@ -63,7 +77,6 @@ export class LeaderProxy {
       withinMs,
       lookEveryMs,
     });
-    return true;
   }
 
   /** @throws UnavailableError `NoLeader`, also while the Lease has our own name although our term is over */

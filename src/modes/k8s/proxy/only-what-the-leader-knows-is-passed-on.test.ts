@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { AccessError } from '@symphony/model';
 import { Controller, Get, Post, Req } from '@nestjs/common';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type EdgeApp, startEdgeApp } from '../../../../test/support/edge-app.js';
 import type { Leader } from '../leadership/index.js';
 import { HOP_HEADER } from './headers.js';
@@ -40,6 +40,7 @@ let answer: (request: Heard, response: ServerResponse) => void;
 let leader: Leader | undefined;
 let term: object | undefined;
 let withinMs: number;
+let orItself: boolean;
 let known: (request: FastifyRequest) => Promise<unknown>;
 
 function leaderAt(port: number, epoch = 7): Leader {
@@ -63,6 +64,7 @@ beforeEach(async () => {
   leader = leaderAt((upstream.address() as AddressInfo).port);
   term = undefined;
   withinMs = 10_000;
+  orItself = false;
   known = () => Promise.resolve({ name: 'ann' });
   connections = new LeaderConnections({});
   const proxy = new LeaderProxy({
@@ -77,7 +79,7 @@ beforeEach(async () => {
     identity: 'me',
     access: { identify: (request) => known(request) as never },
     connections,
-    leaderMsOf: (_method, template) => (template === '/v1alpha2/jobs' ? withinMs : undefined),
+    leaderWayOf: (_method, template) => (template === '/v1alpha2/jobs' ? { withinMs, orItself } : undefined),
     lookEveryMs: 20,
   });
   edge = await startEdgeApp([Local], { before: (fastify: FastifyInstance) => proxy.install(fastify) });
@@ -176,7 +178,7 @@ test.each([
   else expect(answered.status).toBe(404);
 });
 
-test.each<[string, () => void, string]>([
+const TROUBLES: [string, () => void, string][] = [
   ['nobody leads', () => (leader = undefined), 'NoLeader'],
   ['the Lease has our own name still', () => (leader = { ...leaderAt(1), identity: 'me' }), 'NoLeader'],
   [
@@ -200,12 +202,37 @@ test.each<[string, () => void, string]>([
     'LeaderTooSlow',
   ],
   ['another one leads meanwhile', () => (answer = () => (leader = leaderAt(1, 8))), 'LeaderChanged'],
-])('503 and when to come back when %s', async (_what, arrange, code) => {
+];
+
+test.each(TROUBLES)('503 and when to come back when %s', async (_what, arrange, code) => {
   arrange();
   const answered = await ask('GET /v1alpha2/jobs', 'Authorization: Bearer secret.token.here');
   expect(answered.json()).toMatchObject({ status: 503, code });
   expect(answered.headers['retry-after']).toBeDefined();
   expect(JSON.stringify(edge.log)).not.toContain('secret.token.here');
+});
+
+describe('what this replica knows something of as well', () => {
+  beforeEach(() => {
+    orItself = true;
+  });
+
+  test('is answered by the leader, which knows more', async () => {
+    answer = (_request, response) => response.end('newer');
+    expect(await ask('GET /v1alpha2/jobs')).toMatchObject({ status: 200, body: 'newer' });
+  });
+
+  test.each(TROUBLES)('is answered here when %s', async (_what, arrange) => {
+    arrange();
+    expect((await ask('GET /v1alpha2/jobs')).json()).toEqual({ answeredBy: 'this replica' });
+  });
+
+  test('is not passed on twice, nor for a caller whom nobody knows', async () => {
+    expect((await ask('GET /v1alpha2/jobs', `${HOP_HEADER}: other`)).status).toBe(200);
+    known = () => Promise.reject(new AccessError(401, 'Who are you?', 'TokenInvalid'));
+    expect(await ask('GET /v1alpha2/jobs')).toMatchObject({ status: 401 });
+    expect(heard).toEqual([]);
+  });
 });
 
 test('answers that go on are passed on as they come, and end with their caller', async () => {

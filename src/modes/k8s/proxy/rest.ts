@@ -10,7 +10,7 @@ import {
   type RequestAccess,
 } from '../../../modules/auth/index.js';
 import type { ReadinessCheck } from '../../../modules/health/index.js';
-import { KubernetesAccess, leaderMsOf } from '../access/index.js';
+import { KubernetesAccess, leaderWayOf } from '../access/index.js';
 import type { ApiClient } from '../client/index.js';
 import type { Leadership } from '../leadership/index.js';
 import { kubernetesReadiness, type Pictures } from './kubernetes-readiness.js';
@@ -70,7 +70,7 @@ export class Rest {
       identity,
       access: { identify: async (request) => this.#known().identify(request) },
       connections: this.#connections,
-      leaderMsOf,
+      leaderWayOf,
     });
   }
 
