@@ -16,6 +16,9 @@ import {
 
 const ROOT = join(import.meta.dirname, '../..');
 
+const RULES = 'x-kubernetes-validations';
+const EPOCH_RULE = '!has(oldSelf.epoch) || !has(self.epoch) || self.epoch >= oldSelf.epoch';
+
 type Json = null | string | number | boolean | Json[] | { [key: string]: Json };
 
 interface Definition {
@@ -118,8 +121,16 @@ describe.each(CUSTOM_RESOURCES)('$plural.$group', (resource) => {
   it('its status refuses no value for its meaning', () => {
     for (const [path, schema] of schemas)
       if (path.startsWith('.status'))
-        for (const bound of ['enum', 'maxLength', 'pattern', 'maxItems', 'x-kubernetes-validations'])
+        for (const bound of ['enum', 'maxLength', 'pattern', 'maxItems'])
           expect(Object.keys(schema), path).not.toContain(bound);
+    // A former leader is refused, and nobody else: not for what it says, but for what is stored.
+    const rules = schemas.flatMap(([path, schema]) =>
+      path.startsWith('.status') && RULES in schema ? [schema[RULES]] : [],
+    );
+    const fenced = resource === TARGETS || resource === INSTANCES;
+    expect(rules).toEqual(
+      fenced ? [[expect.objectContaining({ rule: EPOCH_RULE, fieldPath: '.epoch' })]] : [],
+    );
   });
 });
 

@@ -1,5 +1,6 @@
 import type { AppConfig } from '../../config/index.js';
-import { messageOf, type DeployableKind } from '@symphony/model';
+import { messageOf, type DeployableKind, type DeploymentOwner } from '@symphony/model';
+import type { SummaryStore } from '../../modules/queue/index.js';
 import { ApiClient, openAccess, type ClusterAccess } from './client/index.js';
 import { OrderedLanes } from './controller/ordered-lanes.js';
 import { dependentsFrom } from './controller/dependents.js';
@@ -7,11 +8,21 @@ import { lineOf, Operator } from './controller/operator.js';
 import { entriesIn, LEDGER_TYPE, type LedgerObject } from './ledger/ledger-object.js';
 import { KubernetesLedger } from './ledger/kubernetes-ledger.js';
 import { MemoryWaker, termOf } from './lanes/index.js';
-import { Elector, processIdentity, refuseBesideSymphony, type Term } from './leadership/index.js';
+import {
+  Elector,
+  MOST_TERM,
+  processIdentity,
+  RefusedWrites,
+  refuseBesideSymphony,
+  type Term,
+} from './leadership/index.js';
+import { Inbox } from './inbox.js';
 import { LEASE, SIGNING_KEY } from './names.js';
 import { Finalizers } from './objects/finalizers.js';
 import { OrderAnnotation, typeOf, type CustomObject } from './objects/custom-object.js';
 import { KubernetesObjectStore, requestOf } from './objects/kubernetes-object-store.js';
+import { LeftoverLedgers } from './ledger/leftover-ledgers.js';
+import { refusedLedger } from './ledger/refused-ledger.js';
 import { ObjectReflectors } from './objects/object-reflectors.js';
 import { Rest } from './proxy/index.js';
 import { Reflector } from './reflector/index.js';
@@ -19,7 +30,10 @@ import { HandledOrders } from './runs/handled-orders.js';
 import { KubernetesDesiredState } from './runs/kubernetes-desired-state.js';
 import { KubernetesRunHistory, KubernetesSummaries } from './runs/kubernetes-history.js';
 import { MemoryTargetHealth } from './runs/memory-target-health.js';
-import { KubernetesProgress, outcomeWriter, type OutcomeParts } from './runs/outcomes.js';
+import { unlessMissing } from './objects/readable.js';
+import { outcomeWriter, type OutcomeParts } from './runs/outcomes.js';
+import { KubernetesProgress } from './runs/progress.js';
+import { refusedStatus } from './runs/refused-status.js';
 import { keyText, RUN_HISTORY_TYPE, RunLog, type RunHistoryObject } from './runs/run-log.js';
 import { StatusWriter } from './runs/status-writer.js';
 import { SecretSigningKeyStore } from './secrets.js';
@@ -28,6 +42,7 @@ export interface RuntimeLog {
   debug(fields: object): void;
   info(fields: object): void;
   warn(fields: object): void;
+import { SuspensionMarks } from './runs/suspension-marks.js';
 }
 
 /** Everything that speaks to the API server, wired; `start` begins to follow the objects. */
@@ -44,7 +59,7 @@ export class KubernetesRuntime {
   readonly desiredState: KubernetesDesiredState;
   readonly progress: KubernetesProgress;
   readonly history: KubernetesRunHistory;
-  readonly summaries: KubernetesSummaries;
+  readonly summaries: SummaryStore;
   readonly signingKeys: SecretSigningKeyStore;
   readonly rest: Rest;
   readonly #operator: Operator;
@@ -56,6 +71,8 @@ export class KubernetesRuntime {
     readonly client: ApiClient,
     /** Asks about callers; they take no sockets from the engine's work. */
     private readonly reviews: ApiClient,
+  readonly #leftovers: LeftoverLedgers;
+  readonly #suspensions: SuspensionMarks;
     config: AppConfig,
     private readonly log: RuntimeLog,
   ) {
@@ -85,7 +102,6 @@ export class KubernetesRuntime {
       warn: (msg, error) => log.warn({ msg, error: messageOf(error) }),
     });
     this.history = new KubernetesRunHistory(this.#log, this.histories);
-    this.summaries = new KubernetesSummaries(this.#log, this.histories);
     this.signingKeys = new SecretSigningKeyStore(client, home, SIGNING_KEY);
     const identity = processIdentity();
     this.elector = new Elector({
@@ -120,10 +136,13 @@ export class KubernetesRuntime {
     this.ledger = new KubernetesLedger({
       client,
       cache: this.ledgers,
+        posteddeployments: () => this.inbox.posted.state,
+        componentreports: () => this.inbox.reported.state,
       assertFence: (fence) => this.lanes.assertFence(fence),
       keepOwner: async ({ kind, namespace, name, uid }) => {
         if (kind !== 'Inline') await finalizers.add(kind, { namespace, name }, uid);
       },
+    const refused = new RefusedWrites({ leadership: this.elector, log });
       targets: {
         isOurs: (uid) => UUID.test(uid),
         keep: ({ namespace, name, uid }) => finalizers.add('Target', { namespace, name }, uid),
@@ -133,26 +152,46 @@ export class KubernetesRuntime {
     });
     const orders = new HandledOrders();
     const outcomes: OutcomeParts = {
-      objectOf: ({ kind, namespace, name, payload }) =>
-        payload ? undefined : this.objects.get<DeployableKind>(kind, { namespace, name }),
-      status: new StatusWriter({
-        client,
-        seen: (kind, object) => this.objects.of<DeployableKind>(kind).seen(object),
-      }),
+      objectOf,
+      status,
       finalizers,
       orders,
       log: this.#log,
       ledger: this.ledger,
-      assertFence: ({ fence }) => this.lanes.assertFence(fence),
+      endProgress: (uid) => this.progress.end(uid),
+      tell: () => undefined,
     };
     this.lanes = new OrderedLanes({
       clock: { now: () => performance.now(), wallNow: () => Date.now() },
       exists: ({ kind, namespace, name }) => this.objects.get(kind, { namespace, name }) !== undefined,
-      write: outcomeWriter(outcomes),
+      write: this.inbox.writer(outcomeWriter(outcomes)),
+      posted: this.inbox.orders,
       dependentsOf: dependentsFrom({
         instances: this.objects.instances,
         ownersOn: (uid) => this.ledgers.byIndex('target', uid).flatMap(entriesIn),
+    this.inbox = new Inbox({
+      ...shared,
+      instances: this.objects.instances,
+      ledgers: this.ledgers,
+      ledger: this.ledger,
+      lanes: () => this.lanes,
+      finished: () => this.waker.finished(),
+    });
+    this.summaries = this.inbox.summaries(new KubernetesSummaries(this.#log, this.histories));
       }),
+    const status = new StatusWriter({
+      client,
+      seen: (kind, object) => this.objects.of<DeployableKind>(kind).seen(object),
+      refused: (kind, object, epoch) => void refused.look(refusedStatus(client, kind, object, epoch)),
+    });
+    const objectOf: OutcomeParts['objectOf'] = ({ kind, namespace, name, payload }) =>
+      payload ? undefined : this.objects.get<DeployableKind>(kind, { namespace, name });
+    this.progress = new KubernetesProgress({
+      objectOf,
+      status,
+      log: this.#log,
+      assertFence: ({ fence }) => this.lanes.assertFence(fence),
+    });
       waker: this.waker,
       note: async ({ kind, namespace, name, actor }) => {
         const annotations = { [OrderAnnotation.Reconcile]: requestOf(actor) };
@@ -164,7 +203,6 @@ export class KubernetesRuntime {
         );
       },
     });
-    this.progress = new KubernetesProgress(outcomes);
     this.desiredState = new KubernetesDesiredState({
       client,
       targets: this.objects.targets,
@@ -198,8 +236,29 @@ export class KubernetesRuntime {
    */
   static async open(config: AppConfig, log: RuntimeLog): Promise<KubernetesRuntime> {
     const { kubeconfig, context } = config.kubernetes;
+      takeReport: (target, report) => this.inbox.reports.accept(target, report),
+    });
+    this.#leftovers = new LeftoverLedgers({
+      ledgers: this.ledgers,
+      term: () => (this.lanes.leading ? this.elector.epoch : undefined),
+      isStored: async ({ kind, namespace, name, uid }) =>
+        (await unlessMissing(client.get<CustomObject>(typeOf<DeployableKind>(kind), { namespace, name })))
+          ?.metadata.uid === uid,
+      look: (owner) => this.#look(owner),
+      release: ({ uid }) => this.ledger.releaseOwner(uid),
+      warn: (msg, error) => log.warn({ msg, error: messageOf(error) }),
+    });
+    this.#suspensions = new SuspensionMarks({
+      client,
+      objects: this.objects,
+      leads: () => this.lanes.leading,
+      warn: (msg, error) => log.warn({ msg, error: messageOf(error) }),
     const access: ClusterAccess = await openAccess({ kubeconfig, context });
     const client = new ApiClient({ access });
+      begun: () => {
+        this.#leftovers.begin();
+        this.#suspensions.begin();
+      },
     try {
       await client.text('/version');
       const reviews = new ApiClient({ access, sockets: REVIEW_SOCKETS });
@@ -224,19 +283,45 @@ export class KubernetesRuntime {
     this.#log.close();
     this.#operator.stop();
     await this.elector.stop();
-    await Promise.all([this.objects.stop(), this.ledgers.stop(), this.histories.stop()]);
+    await Promise.all([
+      this.objects.stop(),
+      this.ledgers.stop(),
+      this.histories.stop(),
+      this.inbox.stop(),
+    ]);
     await this.rest.close();
     await Promise.all([this.client.close(), this.reviews.close()]);
     this.log.debug({ msg: 'Nothing follows the cluster any more' });
   }
 
   #knownEpoch(): number {
-    return Math.max(0, ...this.ledgers.list().map(({ spec }) => termOf(spec.epoch)));
+    let highest = 0;
+    const see = (epoch = 0): void => {
+      const term = termOf(epoch);
+      if (term > highest && term <= MOST_TERM) highest = term;
+    };
+    for (const { spec } of this.ledgers.list()) see(spec.epoch);
+    for (const epoch of this.inbox.epochs) see(epoch);
+    for (const { status } of this.objects.all('Target')) see(status?.epoch);
+    for (const { status } of this.objects.all('Instance')) see(status?.epoch);
+    return highest;
+  }
+
+  /** As a retry: also where the desired state is that of the last success, the targets are looked at. */
+  #look({ kind, namespace, name, uid }: DeploymentOwner & { kind: DeployableKind }): void {
+    const object = this.objects.of<DeployableKind>(kind).byUid(uid);
+    if (!object || !this.lanes.leading) return;
+    const { generation = 1, deletionTimestamp } = object.metadata;
+    const action = deletionTimestamp === undefined ? 'update' : 'delete';
+    this.lanes.take([{ kind, namespace, name, generation, action, cause: 'retry' }]).catch(() => undefined);
   }
 
   /** Whoever waits for a target that answers again runs now. */
   #recovered(uid: string): void {
+    this.inbox.start();
     const target = this.objects.targets.byUid(uid);
+    this.#leftovers.start();
+    this.#suspensions.start();
     if (!target || !this.lanes.leading) return;
     const { namespace = '', name } = target.metadata;
     const properties = target.spec?.properties ?? {};
@@ -252,6 +337,7 @@ export class KubernetesRuntime {
       .catch(() => undefined);
   }
 }
+  /** What somebody has made up by hand must not use up the numbers that are left; such a record refuses, and is looked at then. */
 
 const REVIEW_SOCKETS = 8;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

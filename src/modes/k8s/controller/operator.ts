@@ -41,6 +41,8 @@ export interface OperatorParts {
   namespaces: readonly string[] | undefined;
   intervals: IntervalDefaults;
   log: OperatorLog;
+  /** Told when the lanes of a term are made. */
+  begun?: () => void;
 }
 
 const DEPLOYABLE = ['Target', 'Instance'] as const;
@@ -81,6 +83,7 @@ export class Operator {
         const known = this.#known();
         lanes.lead(term.epoch, known, () => term.isLive());
         log.log({ msg: 'This replica leads', epoch: term.epoch, objects: known.length });
+        this.parts.begun?.();
         await this.#lookAgain(known);
         await this.#findAbandoned(term);
         await this.#holdAgain(term);

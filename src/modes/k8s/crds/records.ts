@@ -40,7 +40,14 @@ export class LedgerRow {
   @Whole({ description: 'Reports of failure since it was last applied.' }) reportedFailures?: number;
 }
 
-const TAKEN_OVER =
+/** Uids of owner and target as what is on the target is marked with, where they were made anew since. */
+class RecordedMarks {
+  @Text({ required: true, min: 1 }) owner!: string;
+  @Text({ required: true, min: 1 }) target!: string;
+}
+
+/** Why the server refuses a write of a leader that was deposed. */
+export const TAKEN_OVER =
   'A newer leader has taken over: its epoch is higher. Whoever is refused here stops; it must not read again and retry.';
 
 /**

@@ -31,8 +31,8 @@ export const ANYTHING: StructuralSchema = { nullable: true, 'x-kubernetes-preser
 
 /**
  * - `strict`: what users write. All that the fields declare is checked.
- * - `tolerant`: what engines write. Only types are checked: a status also comes from earlier engines, and one that the server
- *   refuses for its meaning tells nobody anything.
+ * - `tolerant`: what engines write. Only types are checked, and what compares with the stored object (rules that name `oldSelf`):
+ *   a status also comes from earlier engines, and one that the server refuses for its meaning tells nobody anything.
  */
 export type Strictness = 'strict' | 'tolerant';
 
@@ -44,17 +44,24 @@ export function structuralSchemaOf(type: ModelClass, strictness: Strictness = 's
     fieldSchema(shape, shared.properties?.[shape.name] ?? {}, strictness),
   ]);
   const { required } = shared;
-  const rules = rulesOf(type).map(celRule);
+  const rules = rulesOf(type)
+    .filter((rule) => strictness === 'strict' || comparesWithStored(rule))
+    .map(celRule);
   return {
     type: 'object',
     properties: Object.fromEntries(properties),
     ...(required && strictness === 'strict' ? { required } : {}),
-    ...(rules.length > 0 && strictness === 'strict' ? { 'x-kubernetes-validations': rules } : {}),
+    ...(rules.length > 0 ? { 'x-kubernetes-validations': rules } : {}),
   };
 }
 
 export function celRule({ cel, message, fieldPath }: FieldRule): CelRule {
   return { rule: cel, message, ...(fieldPath === undefined ? {} : { fieldPath }) };
+}
+
+/** Such a rule is never asked of an object that has no status yet. */
+function comparesWithStored({ cel }: FieldRule): boolean {
+  return /\boldSelf\b/.test(cel);
 }
 
 function fieldSchema(shape: FieldShape, schema: Schema, strictness: Strictness): StructuralSchema {

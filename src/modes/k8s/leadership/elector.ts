@@ -124,6 +124,17 @@ export class Elector extends Leadership {
     if (this.#term && epoch > this.#term.epoch) this.#term.end(`a record carries the later epoch ${epoch}`);
   }
 
+  override async confirm(): Promise<boolean> {
+    const term = this.#term;
+    if (!term?.isLive()) return false;
+    const lease = await this.#writer.read();
+    this.#observer.see(lease);
+    if (holderOf(lease) !== this.options.identity || epochOf(lease) !== term.epoch) {
+      term.end(lease ? `'${holderOf(lease) ?? 'nobody'}' holds its Lease` : 'its Lease was deleted');
+    }
+    return term.isLive();
+  }
+
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       const term = await this.#acquire();

@@ -21,6 +21,14 @@ export abstract class Leadership {
    */
   abstract outranked(epoch: number): void;
 
+  /**
+   * Reads the Lease itself, for whom a write was refused as that of a former leader: a watch may tell of it late, or never. Where
+   * the Lease is not that of the term under way, the term ends at once.
+   * @returns whether this process leads, as of after the call
+   * @throws what the reading of the Lease met; the term goes on by its clock
+   */
+  abstract confirm(): Promise<boolean>;
+
   get isLeader(): boolean {
     return this.term !== undefined;
   }

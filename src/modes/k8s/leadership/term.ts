@@ -1,5 +1,11 @@
 import { LeadershipLostError } from './errors.js';
 
+/**
+ * The highest term that a record is believed to be of. What is higher was made up by hand: it takes a change of leaders each 15
+ * seconds for a year to get there, and as many again are left from there on.
+ */
+export const MOST_TERM = 2 ** 21;
+
 /** One time of leading, from acquiring the Lease until it is released or lost. There is never a second with its epoch. */
 export interface Term {
   /** Greater than that of every earlier term of any process. */

@@ -4,6 +4,7 @@ import {
   NotFoundError,
   type DeploymentOwner,
   type LedgerEntry,
+  type OutcomeReport,
 } from '@symphony/model';
 import { FencedError, type Fence } from '../../../modules/queue/index.js';
 import {
@@ -50,6 +51,10 @@ export interface KubernetesLedgerOptions {
     /** A ledger on that target is empty now: if the target is being deleted, it may wait for that. */
     wasLeft(uid: string): void;
   };
+  /** The server has refused a write of that claim: somebody else has written. Not waited for. */
+  refused?: (ledger: LedgerObject, epoch: number) => void;
+  /** Entries were given up without a removal. */
+  released?: (owner: DeploymentOwner, left: readonly LedgerEntry[]) => void;
   now?: () => string;
 }
 
@@ -134,7 +139,39 @@ export class KubernetesLedger extends Ledger {
         }),
       ),
     );
-    return ledgers.flatMap(entriesIn);
+    const left = ledgers.flatMap(entriesIn);
+    const [first] = left;
+    if (first) this.options.released?.(first.owner, left);
+    return left;
+  }
+
+  /**
+   * Puts what was reported to the entries that it is about: in turn with the writes of runs, so that it makes none of them fail.
+   * @returns those entries @throws FencedError when somebody else has written
+   */
+  async keepReport(
+    ownerUid: string,
+    targetUid: string,
+    report: OutcomeReport,
+    isAbout: (entry: LedgerEntry, key: string) => boolean,
+  ): Promise<LedgerEntry[]> {
+    const find = (): LedgerObject | undefined =>
+      this.options.cache.byIndex('owner', ownerUid).find(({ spec }) => spec.targetUid === targetUid);
+    const place = find()?.spec;
+    const about = new Set<LedgerEntry>();
+    if (!place) return [];
+    await this.#inTurn(place, async () => {
+      const current = find();
+      if (!current) return;
+      const entries = entriesIn(current);
+      for (const entry of entries) if (isAbout(entry, rowKeyOf(entry))) about.add(entry);
+      if ([...about].every((entry) => entry.report?.at === report.at)) return;
+      const rows = entries.map((entry) => rowOf(about.has(entry) ? { ...entry, report } : entry));
+      const replaced = { ...current, spec: { ...current.spec, entries: rows } };
+      const written = this.options.client.replace(LEDGER_TYPE, replaced);
+      this.options.cache.seen(await this.#fenced(written, replaced, current.spec.epoch));
+    });
+    return [...about];
   }
 
   async #beginOn(fence: Fence, targetUid: string, entries: readonly LedgerEntry[]): Promise<void> {
@@ -158,6 +195,9 @@ export class KubernetesLedger extends Ledger {
         }
         return [...rows.values()];
       });
+      // What is new has no version and no epoch that could refuse it. Whoever stood still before it was created, and comes back
+      // when another leader has come and gone over everything, puts nothing anywhere: what it created is found by that leader.
+      this.options.assertFence(fence);
     } finally {
       const coming = (this.#coming.get(targetUid) ?? 1) - 1;
       if (coming > 0) this.#coming.set(targetUid, coming);
@@ -187,13 +227,15 @@ export class KubernetesLedger extends Ledger {
       const entries = change(current ? entriesIn(current) : []);
       if (!current) {
         if (entries.length === 0) return;
-        cache.seen(await fenced(client.create(LEDGER_TYPE, newLedger(place, fence.epoch, entries))));
+        const ledger = newLedger(place, fence.epoch, entries);
+        cache.seen(await this.#fenced(client.create(LEDGER_TYPE, ledger), ledger, fence.epoch));
       } else if (entries.length === 0) {
         await this.#remove(current, fence.epoch);
       } else {
         const spec = { ...current.spec, epoch: fence.epoch, entries: entries.map(rowOf) };
         const metadata = keptMetadata(current);
-        cache.seen(await fenced(client.replace(LEDGER_TYPE, { ...current, metadata, spec })));
+        const ledger = { ...current, metadata, spec };
+        cache.seen(await this.#fenced(client.replace(LEDGER_TYPE, ledger), ledger, fence.epoch));
       }
     });
   }
@@ -203,7 +245,8 @@ export class KubernetesLedger extends Ledger {
     const { client, cache, targets } = this.options;
     const metadata = { ...current.metadata, finalizers: [] };
     const spec = { ...current.spec, epoch, entries: [] };
-    const emptied = await fenced(client.replace(LEDGER_TYPE, { ...current, metadata, spec }));
+    const replaced = client.replace(LEDGER_TYPE, { ...current, metadata, spec });
+    const emptied = await this.#fenced(replaced, current, epoch);
     cache.seen(emptied);
     if (current.metadata.deletionTimestamp === undefined) {
       const { name, namespace, uid } = emptied.metadata;
@@ -242,6 +285,19 @@ export class KubernetesLedger extends Ledger {
     }
   }
 
+  /** Somebody else has written, or a newer leader has taken over: this run is over. */
+  async #fenced<T>(write: Promise<T>, ledger: LedgerObject, epoch: number): Promise<T> {
+    try {
+      return await write;
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      this.options.refused?.(ledger, epoch);
+      const fenced = new FencedError();
+      fenced.cause = error;
+      throw fenced;
+    }
+  }
+
   #now(): string {
     return this.options.now?.() ?? new Date().toISOString();
   }
@@ -254,24 +310,13 @@ function keptMetadata({ metadata }: LedgerObject): LedgerObject['metadata'] {
     : metadata;
 }
 
-/** Somebody else has written, or a newer leader has taken over: this run is over. */
-async function fenced<T>(write: Promise<T>): Promise<T> {
-  try {
-    return await write;
-  } catch (error) {
-    if (error instanceof ConflictError && error.code !== 'NamespaceTerminating') throw refused(error);
-    // The next leader has removed all of it.
-    if (error instanceof NotFoundError) throw refused(error);
-    if (error instanceof InvalidInputError && error.problems.some(({ path }) => path.endsWith('epoch')))
-      throw refused(error);
-    throw error;
-  }
-}
-
-function refused(cause: Error): FencedError {
-  const error = new FencedError();
-  error.cause = cause;
-  return error;
+/** A conflict with another write, or with the epoch that is stored; what is not there was removed by the next leader. */
+function isRefusal(error: unknown): error is Error {
+  if (error instanceof ConflictError) return error.code !== 'NamespaceTerminating';
+  return (
+    error instanceof NotFoundError ||
+    (error instanceof InvalidInputError && error.problems.some(({ path }) => path.endsWith('epoch')))
+  );
 }
 
 function grouped<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {

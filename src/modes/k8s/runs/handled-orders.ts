@@ -41,10 +41,14 @@ export class HandledOrders {
   handledBy(uid: string, result: RunResult): ResourceStatus['orders'] | undefined {
     const object = this.#read.get(uid);
     if (!object || result === 'yielded') return undefined;
-    this.#read.delete(uid);
     const open = openOrders(object);
     const handledAt = new Date().toISOString();
     const others = (object.status?.orders ?? []).filter(({ order }) => !open.has(order));
     return [...others, ...[...open].map(([order, request]) => ({ order, request, handledAt }))];
+  }
+
+  /** The status that marks them is written; until then it may have to be written once more. */
+  marked(uid: string): void {
+    this.#read.delete(uid);
   }
 }

@@ -5,22 +5,53 @@ import type { ResourceStatus } from '../crds/index.js';
 export const MAX_STATUS_BYTES = 256 * 1024;
 
 /** What the engine has to remember on the object beside what every mode shows. */
-export interface Remembered {
+export interface Remembered extends Pick<
+  ResourceStatus,
+  'startedAt' | 'deleteStartedAt' | 'suspended' | 'progress'
+> {
   /** Of the claim that wrote it; the server refuses a lower one. */
   epoch: number;
   deploymentHash: string | undefined;
   orders: ResourceStatus['orders'];
 }
 
-/** The status as it is stored in Kubernetes. */
+/** The status as it is stored in Kubernetes. The same input makes the same document, whatever the epoch. */
 export function statusDocument(status: ObjectStatus, remembered: Remembered): Partial<ResourceStatus> {
-  const { orders, ...rest } = remembered;
-  return fitted({
+  const { orders, epoch, ...rest } = remembered;
+  const whole = {
     ...status,
     generation: status.observedGeneration,
     ...rest,
     ...(orders && orders.length > 0 ? { orders } : {}),
-  });
+  };
+  return { ...fitted(whole), epoch };
+}
+
+/** What only reports write (see `KubernetesObjectStore.report`). */
+const OF_REPORTS: ReadonlySet<string> = new Set(['properties', 'reportedAt']);
+
+/**
+ * What has to be patched for a stored status to become another one; undefined when it tells the same already: by which run, when
+ * and in which term it was found to be so is nothing to tell. It is the stored documents that are compared, after all cuts.
+ */
+export function statusChange(
+  stored: Partial<ResourceStatus>,
+  document: Partial<ResourceStatus>,
+): Record<string, unknown> | undefined {
+  if (!mergePatchOf(bare(stored), bare(document), OF_REPORTS)) return undefined;
+  return { ...mergePatchOf(stored, document, OF_REPORTS), epoch: document.epoch };
+}
+
+/** Without when, by which run and in which term. */
+function bare(document: Partial<ResourceStatus>): Record<string, unknown> {
+  const { epoch: _epoch, lastModified: _at, provisioningStatus, conditions, ...rest } = document;
+  return {
+    ...rest,
+    ...(provisioningStatus ? { provisioningStatus: { ...provisioningStatus, operationId: '' } } : {}),
+    ...(conditions
+      ? { conditions: conditions.map((condition) => ({ ...condition, lastTransitionTime: '' })) }
+      : {}),
+  };
 }
 
 /**
@@ -39,7 +70,7 @@ export function mergePatchOf(
     if (isPlainObject(known) && isPlainObject(value)) {
       const inner = mergePatchOf(known, value);
       if (inner) patch[key] = inner;
-    } else if (JSON.stringify(known) !== JSON.stringify(value)) {
+    } else if (JSON.stringify(known, sortedKeys) !== JSON.stringify(value, sortedKeys)) {
       patch[key] = value;
     }
   }
@@ -47,6 +78,12 @@ export function mergePatchOf(
     if (after[key] === undefined && !keep.has(key)) patch[key] = null;
   }
   return Object.keys(patch).length > 0 ? patch : undefined;
+}
+
+/** The server sorts the keys of what it stores. */
+function sortedKeys(_key: string, value: unknown): unknown {
+  if (!isPlainObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** Leaves out what is well first, then halves the lists of problems, until it fits; the counts stay true. */
