@@ -167,7 +167,7 @@ describe('what the API server is to check', () => {
   });
 
   it('a ledger keeps every field of its entries', () => {
-    type OfTheWhole = 'owner' | 'targetUid' | 'targetName';
+    type OfTheWhole = 'owner' | 'targetUid' | 'targetName' | 'knownAs';
     expectTypeOf<Exclude<keyof LedgerRow, 'key'>>().toEqualTypeOf<Exclude<keyof LedgerEntry, OfTheWhole>>();
   });
 

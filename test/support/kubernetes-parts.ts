@@ -1,5 +1,10 @@
 import { ApiClient, fixedAccess } from '../../src/modes/k8s/client/index.js';
-import { LEDGER_TYPE, type LedgerObject } from '../../src/modes/k8s/ledger/ledger-object.js';
+import {
+  LEDGER_INDEXES,
+  LEDGER_TYPE,
+  type LedgerIndex,
+  type LedgerObject,
+} from '../../src/modes/k8s/ledger/ledger-object.js';
 import { KubernetesLedger } from '../../src/modes/k8s/ledger/kubernetes-ledger.js';
 import { Finalizers } from '../../src/modes/k8s/objects/finalizers.js';
 import { ObjectReflectors } from '../../src/modes/k8s/objects/object-reflectors.js';
@@ -11,7 +16,7 @@ import type { TestCluster } from './control-plane/cluster.js';
 export interface KubernetesParts {
   client: ApiClient;
   objects: ObjectReflectors;
-  ledgers: Reflector<LedgerObject, 'owner' | 'target'>;
+  ledgers: Reflector<LedgerObject, LedgerIndex>;
   ledger: KubernetesLedger;
   finalizers: Finalizers;
   close(): Promise<void>;
@@ -32,10 +37,10 @@ export async function openKubernetesParts(
   const client = new ApiClient({ access: fixedAccess(server, { headers, tls: { ca } }) });
   const shared = { client, namespaces, log: { warn: () => undefined } };
   const objects = new ObjectReflectors(shared);
-  const ledgers = new Reflector<LedgerObject, 'owner' | 'target'>({
+  const ledgers = new Reflector<LedgerObject, LedgerIndex>({
     ...shared,
     type: LEDGER_TYPE,
-    indexes: { owner: ({ spec }) => [spec.owner.uid], target: ({ spec }) => [spec.targetUid] },
+    indexes: LEDGER_INDEXES,
   });
   const finalizers = new Finalizers({ client, seen: (kind, ref) => objects.get(kind, ref) });
   const ledger = new KubernetesLedger({

@@ -1,5 +1,6 @@
 import type { DeployableKind, LedgerEntry, Reason, StoredObject } from '@symphony/model';
 import type { DeploymentError } from '@symphony/planning';
+import type { Fence } from '../queue/index.js';
 
 /** A target that failed lately. While `open`, it is left alone for `retryMs`; then one probe may touch it. */
 export interface UnhealthyTarget {
@@ -29,6 +30,8 @@ export interface SnapshotKey {
   kind: DeployableKind;
   namespace: string;
   name: string;
+  /** Of the run that reads; left out by whoever only looks. */
+  fence?: Fence;
 }
 
 /**

@@ -7,8 +7,9 @@ import {
 } from '@symphony/model';
 import type { LaneOrder } from '../../../modules/queue/index.js';
 import { listAll, type ApiClient } from '../client/index.js';
-import { LEDGER_TYPE, type LedgerObject } from '../ledger/ledger-object.js';
+import { LEDGER_TYPE, type LedgerIndex, type LedgerObject } from '../ledger/ledger-object.js';
 import type { KubernetesLedger } from '../ledger/kubernetes-ledger.js';
+import { isRestored, type Reattachment } from '../ledger/reattach.js';
 import type { Leadership, Term } from '../leadership/index.js';
 import type { KnownObject } from '../lanes/index.js';
 import type { CustomObject } from '../objects/custom-object.js';
@@ -32,7 +33,8 @@ interface OperatorLog {
 export interface OperatorParts {
   client: ApiClient;
   objects: ObjectReflectors;
-  ledgers: Reflector<LedgerObject, 'owner' | 'target'>;
+  ledgers: Reflector<LedgerObject, LedgerIndex>;
+  reattachment: Reattachment;
   lanes: OrderedLanes;
   ledger: KubernetesLedger;
   finalizers: Finalizers;
@@ -61,9 +63,10 @@ export class Operator {
   constructor(private readonly parts: OperatorParts) {}
 
   start(): void {
-    const { objects, leadership } = this.parts;
+    const { objects, ledgers, leadership } = this.parts;
     this.#unsubscribe = [
       ...FOLLOWED.map((kind) => objects.of(kind).onChange((change) => this.#changed(kind, change))),
+      ledgers.onChange(({ before, after }) => after && !before && this.#ledgerCame(after)),
       leadership.onChange((term) => (term ? void this.#begin(term) : this.#end())),
     ];
   }
@@ -138,25 +141,60 @@ export class Operator {
 
   /** Ledgers whose owner has gone without us: somebody took our finalizer off by hand. */
   async #findAbandoned(term: Term): Promise<void> {
-    const owners = new Map(this.parts.ledgers.list().map(({ spec }) => [spec.owner.uid, spec.owner]));
+    const { ledgers } = this.parts;
+    const owners = new Map(ledgers.list().map(({ spec }) => [spec.owner.uid, spec.owner]));
     for (const { kind, namespace, name, uid } of owners.values()) {
       if (!term.isLive()) return;
       if (kind === 'Inline' || this.parts.objects.of(kind).byUid(uid)) continue;
       const object = await unlessMissing(
         this.parts.client.get<CustomObject>(typeOf<DeployableKind>(kind), { namespace, name }),
       );
-      if (object?.metadata.uid !== uid) await this.#abandon(kind, namespace, name, uid);
+      if (object?.metadata.uid === uid) continue;
+      // What was made anew under the name gets what its predecessor left, by its next run.
+      if (object) await this.#look(kind, namespace, name);
+      else if (ledgers.byIndex('owner', uid).some(isRestored)) this.#waits(kind, namespace, name);
+      else await this.#abandon(kind, namespace, name, uid);
     }
+  }
+
+  /** A ledger that appears is one of ours, or was restored: then it is held, and whose it is takes it over with a run. */
+  #ledgerCame(ledger: LedgerObject): void {
+    const { lanes, objects, reattachment } = this.parts;
+    const { kind, namespace, name } = ledger.spec.owner;
+    if (!lanes.leading || kind === 'Inline') return;
+    const uid = objects.get(kind, { namespace, name })?.metadata.uid;
+    if (uid === undefined) {
+      if (isRestored(ledger)) this.#waits(kind, namespace, name);
+    } else if (reattachment.straysOf({ kind, namespace, name, uid }).length > 0) {
+      this.#untilDone(() => this.#look(kind, namespace, name));
+    }
+    this.#untilDone(() => this.#hold(ledger));
+  }
+
+  async #look(kind: DeployableKind, namespace: string, name: string): Promise<void> {
+    const { generation = 1, deletionTimestamp } =
+      this.parts.objects.get(kind, { namespace, name })?.metadata ?? {};
+    const action = deletionTimestamp === undefined ? 'update' : 'delete';
+    await this.parts.lanes.take([{ kind, namespace, name, generation, action, cause: 'retry' }]);
+  }
+
+  #waits(kind: DeployableKind, namespace: string, name: string): void {
+    const object = `${kind}/${namespace}/${name}`;
+    this.parts.log.warn({ msg: 'A ledger was restored before its object, and waits for it', object });
   }
 
   /** What an installation before this one has let go. */
   async #holdAgain(term: Term): Promise<void> {
-    const { client, finalizers, ledgers, objects } = this.parts;
-    const stands = (kind: DeployableKind, uid: string): boolean => objects.of(kind).byUid(uid) !== undefined;
-    for (const ledger of ledgers.list()) {
+    for (const ledger of this.parts.ledgers.list()) {
       if (!term.isLive()) return;
-      await holdAgain({ client, finalizers, stands }, ledger);
+      await this.#hold(ledger);
     }
+  }
+
+  #hold(ledger: LedgerObject): Promise<void> {
+    const { client, finalizers, objects } = this.parts;
+    const stands = (kind: DeployableKind, uid: string): boolean => objects.of(kind).byUid(uid) !== undefined;
+    return holdAgain({ client, finalizers, stands }, ledger);
   }
 
   #changed<K extends (typeof FOLLOWED)[number]>(kind: K, { before, after }: Change<CustomObject<K>>): void {
@@ -205,11 +243,12 @@ export class Operator {
   #giveUpIfAsked(kind: DeployableKind, object: CustomObject): void {
     const { deletionTimestamp, annotations, namespace = '', name, uid = '' } = object.metadata;
     if (deletionTimestamp === undefined || annotations?.[DELETION_POLICY] !== 'orphan') return;
-    const { lanes, ledger, finalizers, log } = this.parts;
+    const { lanes, ledger, finalizers, reattachment, log } = this.parts;
     this.#untilDone(async () => {
       // From then on a run under way can write nothing more.
       lanes.forget({ kind, namespace, name });
-      const left = await ledger.releaseOwner(uid);
+      const strays = reattachment.straysOf({ kind, namespace, name, uid }).map(({ spec }) => spec.owner.uid);
+      const left = (await Promise.all([uid, ...strays].map((each) => ledger.releaseOwner(each)))).flat();
       await finalizers.remove(kind, { namespace, name }, uid);
       log.log({
         msg: 'An object was orphaned as asked',

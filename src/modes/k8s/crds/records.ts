@@ -61,6 +61,10 @@ export class LedgerSpec {
   @One(() => RecordOwner, { required: true }) owner!: RecordOwner;
   @Text({ required: true, min: 1 }) targetUid!: string;
   @Text({ required: true }) targetName!: string;
+  @One(() => RecordedMarks, {
+    description: 'Uids that providers know owner and target by, where these were restored with new ones.',
+  })
+  knownAs?: RecordedMarks;
   @Many(() => LedgerRow, { uniqueBy: 'key' }) entries?: LedgerRow[];
 }
 

@@ -3,6 +3,7 @@ import {
   hashOf,
   ledgerKeyText,
   type DeploymentOwner,
+  type KnownAs,
   type LedgerEntry,
   type LedgerKey,
 } from '@symphony/model';
@@ -26,11 +27,24 @@ export const LEDGER_TYPE: ResourceType<LedgerObject> = {
 /** Keeps a ledger that is deleted with its owner, by garbage collection or with its namespace, until it is empty. */
 export const LEDGER_FINALIZER = 'ledger.engine.symphony/finalizer';
 
+/** How ledgers are found: by uid of the owner, by uid of the target, by name of the owner (`ledgerNameKey`). */
+export const LEDGER_INDEXES = {
+  owner: ({ spec }: LedgerObject) => [spec.owner.uid],
+  target: ({ spec }: LedgerObject) => [spec.targetUid],
+  name: ({ spec }: LedgerObject) => [ledgerNameKey(spec.owner)],
+};
+export type LedgerIndex = keyof typeof LEDGER_INDEXES;
+
+export function ledgerNameKey({ kind, namespace, name }: Omit<DeploymentOwner, 'uid'>): string {
+  return `${kind}/${namespace}/${name}`;
+}
+
 /** What the rows of a ledger object have in common. */
 export interface LedgerPlace {
   owner: DeploymentOwner;
   targetUid: string;
   targetName: string;
+  knownAs?: KnownAs;
 }
 
 /** Readable, and the same for the same uids whatever becomes of the names. */
@@ -46,18 +60,19 @@ export function rowKeyOf(key: LedgerKey): string {
 }
 
 export function entriesIn({ spec }: LedgerObject): LedgerEntry[] {
-  const { owner, targetUid, targetName, entries = [] } = spec;
-  return entries.map(({ key: _key, ...row }) => ({ ...row, owner, targetUid, targetName }));
+  const { owner, targetUid, targetName, knownAs, entries = [] } = spec;
+  const place = { owner, targetUid, targetName, ...(knownAs ? { knownAs } : {}) };
+  return entries.map(({ key: _key, ...row }) => ({ ...row, ...place }));
 }
 
 export function rowOf(entry: LedgerEntry): LedgerRow {
-  const { owner: _owner, targetUid: _uid, targetName: _name, ...row } = entry;
+  const { owner: _owner, targetUid: _uid, targetName: _name, knownAs: _marks, ...row } = entry;
   return { key: rowKeyOf(entry), ...row };
 }
 
 /** A new ledger object, not stored yet. */
 export function newLedger(place: LedgerPlace, epoch: number, entries: readonly LedgerEntry[]): LedgerObject {
-  const { owner, targetUid, targetName } = place;
+  const { owner, targetUid, targetName, knownAs } = place;
   return {
     metadata: {
       name: ledgerNameOf(place),
@@ -65,7 +80,14 @@ export function newLedger(place: LedgerPlace, epoch: number, entries: readonly L
       finalizers: [LEDGER_FINALIZER],
       ownerReferences: ownerReferencesOf(owner),
     },
-    spec: { epoch, owner, targetUid, targetName, entries: entries.map(rowOf) },
+    spec: {
+      epoch,
+      owner,
+      targetUid,
+      targetName,
+      ...(knownAs ? { knownAs } : {}),
+      entries: entries.map(rowOf),
+    },
   };
 }
 
@@ -76,7 +98,7 @@ function ownerReferencesOf({ kind, name, uid }: DeploymentOwner): OwnerReference
 }
 
 /** A part of a name; what is cut off is told apart by the hash behind it. */
-function slug(text: string): string {
+export function slug(text: string): string {
   return (
     text
       .toLowerCase()

@@ -1,6 +1,7 @@
 import type { DeployableKind, DeploymentOwner, LedgerEntry } from '@symphony/model';
 import { termOf } from '../lanes/index.js';
 import type { Change } from '../reflector/index.js';
+import { isRestored } from './reattach.js';
 import { entriesIn, rowKeyOf, type LedgerObject } from './ledger-object.js';
 
 export interface StoredOwner extends DeploymentOwner {
@@ -36,6 +37,8 @@ export class LeftoverLedgers {
     return this.parts.ledgers.onChange(({ before, after }) => {
       const term = this.parts.term();
       if (term === undefined || !after || termOf(after.spec.epoch) >= term) return;
+      // What came from a backup waits for its owner, or is taken over by it.
+      if (isRestored(after)) return;
       if (unsettled(after).length > 0 && isNews(before, after)) void this.#settle(after);
     });
   }

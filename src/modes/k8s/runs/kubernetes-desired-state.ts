@@ -1,4 +1,13 @@
-import { candidatesOf, type LedgerEntry, type ObjectKind, type StoredObject } from '@symphony/model';
+import {
+  candidatesOf,
+  type DeployableKind,
+  type DeploymentOwner,
+  type InstanceSpec,
+  type LedgerEntry,
+  type ObjectKind,
+  type StoredObject,
+} from '@symphony/model';
+import type { Fence } from '../../../modules/queue/index.js';
 import {
   DesiredStateReader,
   type Snapshot,
@@ -13,8 +22,13 @@ import { unlessMissing, unreadable } from '../objects/readable.js';
 export interface DesiredStateSources {
   client: Pick<ApiClient, 'get'>;
   /** The targets as they were last seen. */
-  targets: { list(namespace?: string): CustomObject<'Target'>[] };
+  targets: {
+    list(namespace?: string): CustomObject<'Target'>[];
+    byUid(uid: string): CustomObject<'Target'> | undefined;
+  };
   ledger: { entriesOf(ownerUid: string): Promise<LedgerEntry[]> };
+  /** Gives an owner the ledgers that were restored for it. @throws FencedError when the run is over */
+  attach(owner: DeploymentOwner, fence: Fence): Promise<void>;
   unhealthy(targetUids: readonly string[]): UnhealthyTarget[];
   /** Told of the object that a run is for. */
   onRead(object: CustomObject): void;
@@ -35,7 +49,9 @@ export class KubernetesDesiredState extends DesiredStateReader {
     if (!custom) return { targets: [], ledger: [], unhealthy: [] };
     this.sources.onRead(custom);
     const object = toStored(key.kind, custom);
-    const ledger = await this.sources.ledger.entriesOf(object.uid);
+    const { kind, namespace, name, fence } = key;
+    if (fence) await this.sources.attach({ kind, namespace, name, uid: object.uid }, fence);
+    const ledger = await this.#entriesOf(object);
     if (object.kind === 'Target') {
       const target = object as StoredObject<'Target'>;
       return this.#snapshot(target, undefined, [target], ledger, unreadable(target));
@@ -59,6 +75,25 @@ export class KubernetesDesiredState extends DesiredStateReader {
       wrong.filter(({ error }) => !error || invalid || concerned).map(({ target }) => target),
       ledger,
       invalid ?? (solution && unreadable(solution)) ?? concerned?.error,
+    );
+  }
+
+  /**
+   * What was restored for a target that is not there yet waits for it: only a removal of everything takes it away, by what the
+   * ledger says.
+   */
+  async #entriesOf({
+    kind,
+    uid,
+    spec,
+    deletionTimestamp,
+  }: StoredObject<DeployableKind>): Promise<LedgerEntry[]> {
+    const entries = await this.sources.ledger.entriesOf(uid);
+    const inactive = kind === 'Instance' && (spec as InstanceSpec).activeState === 'inactive';
+    if (deletionTimestamp !== undefined || inactive) return entries;
+    const { targets } = this.sources;
+    return entries.filter(
+      ({ knownAs, targetUid }) => knownAs?.target !== targetUid || targets.byUid(targetUid) !== undefined,
     );
   }
 
