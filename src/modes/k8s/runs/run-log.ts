@@ -1,84 +1,63 @@
-import { createHash } from 'node:crypto';
-import { ConflictError, SummaryState, type DeployableKind, type SummaryResult } from '@symphony/model';
+import { ConflictError, SummaryState } from '@symphony/model';
 import pLimit from 'p-limit';
 import type { Claim, RunRecord, SummaryWrite } from '../../../modules/queue/index.js';
-import { apiVersionOf, type ApiClient, type KubeObject, type ResourceType } from '../client/index.js';
-import { RUN_HISTORIES, type RecordOwner, type RunHistorySpec } from '../crds/index.js';
-import { typeOf } from '../objects/custom-object.js';
+import type { ApiClient } from '../client/index.js';
+import type { RecordOwner } from '../crds/index.js';
+import { unlessMissing } from '../objects/readable.js';
+import {
+  contentOf,
+  historyNameOf,
+  historyObject,
+  keyText,
+  merged,
+  RUN_HISTORY_TYPE,
+  type HistoryContent,
+  type RunHistoryObject,
+  type StoredSummary,
+} from './history-object.js';
 
-export interface RunHistoryObject extends KubeObject {
-  spec: Omit<RunHistorySpec, 'summary'> & { summary?: StoredSummary };
-}
+/** Runs of one object that may wait to be written; then they are, whatever became of them. */
+const MAX_UNWRITTEN = 10;
+/** Objects with runs that wait to be written; then the oldest is. */
+const MAX_OWNERS = 10_000;
+const WRITES_AT_ONCE = 8;
+const SOON_MS = 5_000;
+const FLUSH_MS = 5_000;
 
-/** A summary with the key that it is asked for by. */
-export interface StoredSummary extends SummaryResult {
-  key: string;
-}
-
-export const RUN_HISTORY_TYPE: ResourceType<RunHistoryObject> = {
-  group: RUN_HISTORIES.group,
-  version: 'v1',
-  plural: RUN_HISTORIES.plural,
-  kind: RUN_HISTORIES.kind,
-  namespaced: true,
-};
-
-/** What one object's history may take, in bytes of JSON. */
-const MAX_BYTES = 256 * 1024;
-const MAX_RUNS = 50;
-/** Histories that are kept here after they were written, for objects that come again soon. */
-const MAX_KEPT = 10_000;
-const WRITES_AT_ONCE = 4;
-
-/** What this process knows of an object's runs beyond what is stored. */
-export interface RunLogEntry {
+/** What waits to be written of one object's runs. */
+interface Unwritten extends HistoryContent {
   owner: RecordOwner;
-  /** The newest first. */
-  runs: RunRecord[];
-  summary?: StoredSummary;
+  /** Set while a write is planned. */
+  timer?: NodeJS.Timeout | undefined;
+  /** The object is gone, and what is stored of it goes with it. */
+  gone: boolean;
 }
 
 export interface RunLogOptions {
-  client: Pick<ApiClient, 'patch'>;
-  cache: { byIndex(index: 'owner', uid: string): RunHistoryObject[] };
+  client: Pick<ApiClient, 'get' | 'patch'>;
+  /** The stored histories as they were last seen, in brief. */
+  cache: {
+    byIndex(index: 'owner' | 'summary', value: string): RunHistoryObject[];
+    readonly state: { readonly synced: boolean };
+  };
   warn(message: string, error: unknown): void;
-  /** Least time between two writes of one object's history. Default 5 000 ms. */
-  everyMs?: number;
+  /** From something worth writing until it is written, in milliseconds. Default 5 000. */
+  soonMs?: number;
 }
 
 /**
- * The runs that this process has carried out. They are written to one bounded object for each owner, some seconds later and
- * as far as it goes: nothing is ever decided by them, and no run waits for it.
+ * The runs that this process has carried out, as far as they are not stored yet, and those that are.
+ *
+ * Nothing is ever decided by them, and no run waits for them to be written; so an object that is well costs no write of its
+ * history. One is made when there is news: something failed, fails for another reason, or is well again; when ten runs have
+ * gathered; and when the leadership ends. What a crash loses are the runs since then.
  */
 export class RunLog {
-  readonly #entries = new Map<string, RunLogEntry>();
+  readonly #unwritten = new Map<string, Unwritten>();
   readonly #byKey = new Map<string, string>();
-  readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #writes = pLimit(WRITES_AT_ONCE);
 
   constructor(private readonly options: RunLogOptions) {}
-
-  entryOf(ownerUid: string): RunLogEntry | undefined {
-    return this.#entries.get(ownerUid);
-  }
-
-  /** @param key as `SummaryWrite.key` */
-  entryByKey(namespace: string, key: string): RunLogEntry | undefined {
-    const uid = this.#byKey.get(keyText(namespace, key));
-    return uid === undefined ? undefined : this.#entries.get(uid);
-  }
-
-  /** Goes on from what is stored, when this process has carried out no run of that object. */
-  adopt(stored: RunHistoryObject): RunLogEntry {
-    const { owner } = stored.spec;
-    const known = this.#entries.get(owner.uid);
-    if (known) return known;
-    const entry: RunLogEntry = { owner, ...contentOf(stored) };
-    this.#entries.set(owner.uid, entry);
-    if (entry.summary) this.#byKey.set(keyText(owner.namespace, entry.summary.key), owner.uid);
-    this.#forgetOldest();
-    return entry;
-  }
 
   add(
     claim: Claim,
@@ -88,42 +67,120 @@ export class RunLog {
   ): void {
     const { kind, namespace, name } = claim;
     const owner: RecordOwner = { kind: claim.payload ? 'Inline' : kind, namespace, name, uid: ownerUid };
-    const entry = this.#entry(owner);
-    if (record) entry.runs = [record, ...entry.runs.filter(({ id }) => id !== record.id)].slice(0, MAX_RUNS);
-    if (summary) {
-      entry.summary = {
-        key: summary.key,
-        summaryid: summary.key,
-        summary: summary.summary,
-        generation: summary.generation,
-        deploymentHash: summary.deploymentHash,
-        time: new Date().toISOString(),
-        state,
-      };
-      this.#byKey.set(keyText(namespace, summary.key), ownerUid);
-    }
-    if (state === SummaryState.Done) this.#writeSoon(ownerUid);
+    const entry = this.#entryOf(owner);
+    const before = entry.runs[0]?.reason ?? this.#stored(ownerUid)?.spec.runs?.[0]?.reason;
+    if (record) entry.runs = [record, ...entry.runs.filter(({ id }) => id !== record.id)];
+    if (summary) this.#summarize(entry, summary, state);
+    if (!record) return;
+    entry.gone = owner.kind !== 'Inline' && record.result === 'removed';
+    if (isNews(before, record) || entry.runs.length >= MAX_UNWRITTEN) this.#writeSoon(entry);
   }
 
-  /** Writes what waits, now. */
+  /** All known runs of an object. */
+  async runsOf(ownerUid: string): Promise<RunRecord[]> {
+    return (await this.#contentOf(ownerUid))?.runs ?? [];
+  }
+
+  /** @param key as `SummaryWrite.key` */
+  async summaryOf(namespace: string, key: string): Promise<StoredSummary | undefined> {
+    const ownerUid = this.#ownerOf(namespace, key);
+    if (ownerUid === undefined) return undefined;
+    const { summary } = (await this.#contentOf(ownerUid)) ?? {};
+    return summary?.key === key ? summary : undefined;
+  }
+
+  /** Marks a summary as removed, and stores that. @returns false when there is none */
+  async markRemoved(namespace: string, key: string): Promise<boolean> {
+    const summary = await this.summaryOf(namespace, key);
+    const ownerUid = this.#ownerOf(namespace, key);
+    if (!summary || ownerUid === undefined) return false;
+    const owner = this.#unwritten.get(ownerUid)?.owner ?? this.#stored(ownerUid)?.spec.owner;
+    if (!owner) return false;
+    this.#entryOf(owner).summary = { ...summary, summary: { ...summary.summary, removed: true } };
+    await this.write(ownerUid);
+    return true;
+  }
+
+  /** Writes all that waits, for some seconds at most. What is left then stays in memory. */
   async flush(): Promise<void> {
-    const waiting = [...this.#timers.keys()];
-    await Promise.all(waiting.map((uid) => this.write(uid)));
+    const until = performance.now() + FLUSH_MS;
+    let late = 0;
+    const waiting = [...this.#unwritten.keys()].map((uid) =>
+      this.#writes(() => (performance.now() < until ? this.#write(uid) : void (late += 1))),
+    );
+    await Promise.all(waiting);
+    if (late > 0)
+      this.options.warn('Not all of the history of runs was written', new Error(`${late} objects are left`));
   }
 
-  async write(ownerUid: string): Promise<void> {
-    clearTimeout(this.#timers.get(ownerUid));
-    this.#timers.delete(ownerUid);
-    const entry = this.#entries.get(ownerUid);
+  write(ownerUid: string): Promise<void> {
+    return this.#writes(() => this.#write(ownerUid));
+  }
+
+  /** Ends what is planned; what was not written is lost. */
+  close(): void {
+    for (const entry of this.#unwritten.values()) clearTimeout(entry.timer);
+  }
+
+  #entryOf(owner: RecordOwner): Unwritten {
+    const known = this.#unwritten.get(owner.uid);
+    if (known) return known;
+    const entry: Unwritten = { owner, runs: [], gone: false };
+    this.#unwritten.set(owner.uid, entry);
+    this.#boundMemory();
+    return entry;
+  }
+
+  #summarize(
+    entry: Unwritten,
+    { key, summary, generation, deploymentHash }: SummaryWrite,
+    state: SummaryState,
+  ): void {
+    const time = new Date().toISOString();
+    entry.summary = { key, summaryid: key, summary, generation, deploymentHash, time, state };
+    this.#byKey.set(keyText(entry.owner.namespace, key), entry.owner.uid);
+  }
+
+  #ownerOf(namespace: string, key: string): string | undefined {
+    const text = keyText(namespace, key);
+    return this.#byKey.get(text) ?? this.options.cache.byIndex('summary', text)[0]?.spec.owner.uid;
+  }
+
+  #stored(ownerUid: string): RunHistoryObject | undefined {
+    return this.options.cache.byIndex('owner', ownerUid)[0];
+  }
+
+  async #contentOf(ownerUid: string): Promise<HistoryContent | undefined> {
+    const known = this.#stored(ownerUid);
+    const stored = known && (await this.#read(known.spec.owner));
+    const entry = this.#unwritten.get(ownerUid);
+    return entry ? merged(entry, stored) : stored;
+  }
+
+  async #read({ namespace, uid }: RecordOwner): Promise<HistoryContent | undefined> {
+    const name = historyNameOf(uid);
+    const object = await unlessMissing(this.options.client.get(RUN_HISTORY_TYPE, { namespace, name }));
+    return object && contentOf(object);
+  }
+
+  async #write(ownerUid: string): Promise<void> {
+    const entry = this.#unwritten.get(ownerUid);
     if (!entry) return;
+    clearTimeout(entry.timer);
+    entry.timer = undefined;
+    if (entry.gone) return;
+    const { owner } = entry;
     try {
-      await this.#writes(() =>
-        this.options.client.patch(
-          RUN_HISTORY_TYPE,
-          { namespace: entry.owner.namespace, name: nameOf(ownerUid) },
-          { kind: 'apply', body: objectOf(entry), fieldManager: 'symphony-engine', force: true },
-        ),
-      );
+      // In doubt it is read: what is stored must not be replaced by less.
+      const isNew = this.options.cache.state.synced && !this.#stored(ownerUid);
+      const stored = isNew ? undefined : await this.#read(owner);
+      const newest = entry.runs[0];
+      const summary = entry.summary;
+      const body = historyObject(owner, merged(entry, stored));
+      const ref = { namespace: owner.namespace, name: historyNameOf(ownerUid) };
+      const patch = { kind: 'apply', body, fieldManager: 'symphony-engine', force: true } as const;
+      await this.options.client.patch(RUN_HISTORY_TYPE, ref, patch);
+      if (entry.runs[0] === newest && entry.summary === summary) this.#forget(entry);
     } catch (error) {
       // With its namespace the history goes as well.
       if (error instanceof ConflictError && error.code === 'NamespaceTerminating') return;
@@ -131,74 +188,38 @@ export class RunLog {
     }
   }
 
-  /** Ends what is planned; what was not written is lost. */
-  close(): void {
-    for (const timer of this.#timers.values()) clearTimeout(timer);
-    this.#timers.clear();
+  /** What was written is read from where it is stored. */
+  #forget(entry: Unwritten): void {
+    const { owner, summary } = entry;
+    clearTimeout(entry.timer);
+    if (this.#unwritten.get(owner.uid) === entry) this.#unwritten.delete(owner.uid);
+    if (summary) this.#byKey.delete(keyText(owner.namespace, summary.key));
   }
 
-  #entry(owner: RecordOwner): RunLogEntry {
-    const known = this.#entries.get(owner.uid);
-    if (known) return known;
-    const [stored] = this.options.cache.byIndex('owner', owner.uid);
-    if (stored) return this.adopt(stored);
-    const entry: RunLogEntry = { owner, runs: [] };
-    this.#entries.set(owner.uid, entry);
-    this.#forgetOldest();
-    return entry;
-  }
-
-  #forgetOldest(): void {
-    if (this.#entries.size <= MAX_KEPT) return;
-    for (const [uid, { owner, summary }] of this.#entries) {
-      if (this.#timers.has(uid)) continue;
-      this.#entries.delete(uid);
-      if (summary) this.#byKey.delete(keyText(owner.namespace, summary.key));
+  #boundMemory(): void {
+    if (this.#unwritten.size <= MAX_OWNERS) return;
+    for (const entry of this.#unwritten.values()) {
+      if (entry.timer) continue;
+      if (entry.gone) this.#forget(entry);
+      else this.#writeSoon(entry);
       return;
     }
   }
 
-  #writeSoon(ownerUid: string): void {
-    if (this.#timers.has(ownerUid)) return;
-    const timer = setTimeout(() => void this.write(ownerUid), this.options.everyMs ?? 5_000);
-    timer.unref();
-    this.#timers.set(ownerUid, timer);
+  #writeSoon(entry: Unwritten): void {
+    if (entry.timer) return;
+    const write = (): void => void this.write(entry.owner.uid);
+    entry.timer = setTimeout(write, this.options.soonMs ?? SOON_MS).unref();
   }
 }
 
-/** What a stored history says. */
-export function contentOf({ spec }: RunHistoryObject): { runs: RunRecord[]; summary?: StoredSummary } {
-  const { owner, runs = [], summary } = spec;
-  return {
-    runs: runs.map((run) => ({ ...run, objectUid: owner.uid }) as RunRecord),
-    ...(summary ? { summary } : {}),
-  };
+/** @param before the reason of the run before; undefined when none is known */
+function isNews(before: string | undefined, { result, reason }: RunRecord): boolean {
+  if (result === 'removed' || result === 'yielded') return false;
+  return result === 'succeeded' ? before !== undefined && !isWell(before) : before !== reason;
 }
 
-export function keyText(namespace: string, key: string): string {
-  return `${namespace}/${key}`;
-}
-
-function nameOf(ownerUid: string): string {
-  return `runs-${createHash('sha256').update(ownerUid).digest('hex').slice(0, 32)}`;
-}
-
-function objectOf({ owner, runs, summary }: RunLogEntry): RunHistoryObject {
-  const kept = runs.map(({ objectUid: _owner, ...run }) => run);
-  const object = (): RunHistoryObject => ({
-    metadata: {
-      name: nameOf(owner.uid),
-      namespace: owner.namespace,
-      ...(owner.kind === 'Inline' ? {} : { ownerReferences: [referenceTo(owner, owner.kind)] }),
-    },
-    spec: { owner, runs: kept, ...(summary ? { summary } : {}) },
-  });
-  while (kept.length > 1 && Buffer.byteLength(JSON.stringify(kept)) > MAX_BYTES) {
-    kept.length = Math.ceil(kept.length / 2);
-  }
-  return object();
-}
-
-function referenceTo({ name, uid }: RecordOwner, kind: DeployableKind) {
-  return { apiVersion: apiVersionOf(typeOf(kind)), kind, name, uid, blockOwnerDeletion: false };
+/** The reasons that a run that went well may have. */
+function isWell(reason: string): boolean {
+  return ['Succeeded', 'UpToDate', 'DryRun', 'Inactive'].includes(reason);
 }
