@@ -121,7 +121,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   verbs: [update]
 # What the engine keeps for itself.
 - apiGroups: [engine.symphony]
-  resources: [ledgers, runhistories]
+  resources: [ledgers, runhistories, posteddeployments, componentreports]
   verbs: [get, list, watch, create, update, patch, delete]
 - apiGroups: [events.k8s.io]
   resources: [events]

@@ -85,6 +85,7 @@ describeKubernetes('objects as custom resources', (cluster) => {
         client,
         cache: objects,
         linesOf: async (uid) => (await ledger.entriesOf(uid)).map(lineOf),
+        takeReport: () => Promise.resolve(),
       }),
       namespaces,
       async listed() {

@@ -88,10 +88,10 @@ const CASES: Readonly<Record<string, [request: Request, needs: readonly string[]
     [`update ${INSTANCE} "web" in namespace "default"`],
     'leader',
   ],
-  'POST /v1alpha2/solution/reconcile': [POSTED, INLINE, 'leader'],
-  'POST /v1alpha2/solution/reconcile/{delete}': [POSTED, INLINE, 'leader'],
-  'POST /v1alpha2/solution/instances': [POSTED, INLINE, 'leader'],
-  'DELETE /v1alpha2/solution/instances': [POSTED, INLINE, 'leader'],
+  'POST /v1alpha2/solution/reconcile': [POSTED, INLINE],
+  'POST /v1alpha2/solution/reconcile/{delete}': [POSTED, INLINE],
+  'POST /v1alpha2/solution/instances': [POSTED, INLINE],
+  'DELETE /v1alpha2/solution/instances': [POSTED, INLINE],
   'GET /v1alpha2/solution/instances': [POSTED, INLINE, 'leader'],
   'GET /v1alpha2/jobs': [
     {},
@@ -101,6 +101,16 @@ const CASES: Readonly<Record<string, [request: Request, needs: readonly string[]
   'GET /v1alpha2/jobs/{kind}/{namespace}/{name}': [
     { params: { kind: 'Target', namespace: 'shop', name: 'web' } },
     [`get ${TARGET} "web" ${IN_SHOP}`],
+    'leader',
+  ],
+  'POST /v1alpha2/jobs/{kind}/{namespace}/{name}/suspend': [
+    { params: { kind: 'Target', namespace: 'shop', name: 'web' } },
+    [`update ${TARGET} "web" ${IN_SHOP}`],
+    'leader',
+  ],
+  'POST /v1alpha2/jobs/{kind}/{namespace}/{name}/resume': [
+    { params: { kind: 'Target', namespace: 'shop', name: 'web' } },
+    [`update ${TARGET} "web" ${IN_SHOP}`],
     'leader',
   ],
   'POST /v1alpha2/jobs': [{}, [`update ${INSTANCE} in namespace "default"`], 'leader'],

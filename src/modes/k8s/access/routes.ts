@@ -21,8 +21,6 @@ export interface LeaderWay {
 
 /** Longer than the longest look at providers (a minute). */
 const LOOK: LeaderWay = { withinMs: 75_000 };
-/** Longer than a posted deployment is waited for (a quarter of an hour). */
-const RUN: LeaderWay = { withinMs: 16 * 60_000 };
 /** Runs are in the leader's memory at once, and in the cluster some seconds later. */
 const HISTORY: LeaderWay = { withinMs: 5_000, orItself: true };
 
@@ -99,7 +97,15 @@ function kindsOf(word: string | undefined): readonly DeployableKind[] {
   return meant.length > 0 ? meant : DEPLOYABLE;
 }
 
-const inline: RouteRule = { needs: inlineNeeds, leader: RUN };
+/** Whoever takes it writes it down, and waits for what the leader says of it there. */
+const inline: RouteRule = { needs: inlineNeeds };
+const lane = (verb: 'get' | 'update'): RouteRule => ({
+  needs: ({ params }) =>
+    kindsOf(params['kind']).map((kind) =>
+      need(verb, kind, { namespace: params['namespace'] ?? '', name: params['name'] ?? '' }),
+    ),
+  leader: LOOK,
+});
 const plan = (kind: DeployableKind): RouteRule => ({ ...one('get', kind), leader: LOOK });
 const runs = (kind: DeployableKind): RouteRule => ({ ...one('get', kind), leader: HISTORY });
 
@@ -167,13 +173,9 @@ export const ROUTE_RULES: Readonly<Record<string, RouteRule>> = {
       ),
     leader: LOOK,
   },
-  'GET /v1alpha2/jobs/:kind/:namespace/:name': {
-    needs: ({ params }) =>
-      kindsOf(params['kind']).map((kind) =>
-        need('get', kind, { namespace: params['namespace'] ?? '', name: params['name'] ?? '' }),
-      ),
-    leader: LOOK,
-  },
+  'GET /v1alpha2/jobs/:kind/:namespace/:name': lane('get'),
+  'POST /v1alpha2/jobs/:kind/:namespace/:name/suspend': lane('update'),
+  'POST /v1alpha2/jobs/:kind/:namespace/:name/resume': lane('update'),
   'POST /v1alpha2/jobs': {
     needs: (asked) => [need('update', 'Instance', { namespace: namespaceOf(asked) })],
     leader: LOOK,

@@ -1,21 +1,50 @@
-import type { LaneOrder } from '../../../modules/queue/index.js';
-import { MemoryLanes, type MemoryLanesOptions } from '../lanes/index.js';
+import type { InlinePayload, LaneKey, LaneOrder, LaneQuery, LaneView } from '../../../modules/queue/index.js';
+import { MemoryLanes, type KnownObject, type MemoryLanesOptions } from '../lanes/index.js';
+
+/** Where posted deployments are kept; see `PostedRecords` and `PostedLanes`. */
+export interface PostedOrders {
+  accept(order: LaneOrder & { payload: InlinePayload }): Promise<string>;
+  isDone(key: LaneKey, order: string): Promise<boolean>;
+  /** This replica leads, with the lanes of its objects made. */
+  begin(): void;
+  end(): void;
+  /** Resolves when the lanes have all that was posted before this term. */
+  whenRead(): Promise<void>;
+}
 
 export interface OrderedLanesOptions extends MemoryLanesOptions {
   /** Writes an order onto its object, from where whoever leads takes it. */
   note(order: LaneOrder): Promise<void>;
+  /** Writes onto an object whether it is suspended. @returns false when there is no such object */
+  mark(key: LaneKey, suspended: boolean): Promise<boolean>;
+  posted: PostedOrders;
 }
 
 /**
- * The lanes as the modules order them: what a person orders is written onto the object before it is acknowledged, by any
- * replica, and taken from there by the leader; what the engine orders for itself is known to the leader only.
+ * The lanes as the modules order them: what a person orders is written onto the object before it is acknowledged, and what is
+ * posted into a record of its own, by any replica, and taken from there by the leader; what the engine orders for itself is known
+ * to the leader only.
  */
 export class OrderedLanes extends MemoryLanes {
   readonly #note: OrderedLanesOptions['note'];
+  readonly #mark: OrderedLanesOptions['mark'];
+  readonly #posted: PostedOrders;
 
   constructor(options: OrderedLanesOptions) {
     super(options);
     this.#note = (order) => options.note(order);
+    this.#mark = (key, suspended) => options.mark(key, suspended);
+    this.#posted = options.posted;
+  }
+
+  override lead(term: number, objects: Iterable<KnownObject>, isLive?: () => boolean): void {
+    super.lead(term, objects, isLive);
+    this.#posted.begin();
+  }
+
+  override drop(): void {
+    super.drop();
+    this.#posted.end();
   }
 
   override async order(orders: readonly LaneOrder[]): Promise<void> {
@@ -24,8 +53,33 @@ export class OrderedLanes extends MemoryLanes {
     if (others.length > 0) await super.order(others);
   }
 
+  override async suspend(key: LaneKey, suspended: boolean): Promise<boolean> {
+    if (!(await this.#mark(key, suspended))) return false;
+    // Seen by the watch as well; a lane that is not there yet is suspended when that comes.
+    await super.suspend(key, suspended);
+    return true;
+  }
+
   /** Takes orders that stand on their objects. @throws UnavailableError on a replica that does not lead */
   take(orders: readonly LaneOrder[]): Promise<void> {
     return super.order(orders);
+  }
+
+  override orderInline(order: LaneOrder & { payload: InlinePayload }): Promise<string> {
+    return this.#posted.accept(order);
+  }
+
+  override isDone(key: LaneKey, order: string): Promise<boolean> {
+    return this.#posted.isDone(key, order);
+  }
+
+  override async find(key: LaneKey): Promise<LaneView | undefined> {
+    if (this.leading) await this.#posted.whenRead();
+    return super.find(key);
+  }
+
+  override async list(query: LaneQuery): Promise<{ items: LaneView[]; next?: string }> {
+    if (this.leading) await this.#posted.whenRead();
+    return super.list(query);
   }
 }

@@ -9,6 +9,7 @@ import {
 } from '@symphony/model';
 import type { Column, CustomResource } from './custom-resource.js';
 import { LedgerSpec, RunHistorySpec } from './records.js';
+import { ComponentReportSpec, PostedDeploymentSpec } from './requests.js';
 import { ResourceStatus } from './resource-status.js';
 
 const SOLUTION_GROUP = 'solution.symphony';
@@ -190,6 +191,44 @@ export const RUN_HISTORIES: CustomResource = {
   selectable: ['.spec.owner.uid'],
 };
 
+export const POSTED_DEPLOYMENTS: CustomResource = {
+  group: ENGINE_GROUP,
+  kind: 'PostedDeployment',
+  plural: 'posteddeployments',
+  shortNames: ['posted'],
+  category: FOR_THE_ENGINE,
+  description:
+    'A deployment that was posted by REST. Deleting it takes away what was deployed; it goes when that is gone.',
+  spec: PostedDeploymentSpec,
+  specPresence: 'required',
+  columns: [
+    text('Instance', '.spec.owner.name', 'The name that it was posted under.'),
+    text('Action', '.spec.action', 'update, or delete.'),
+    text('Reason', '.spec.last.reason', 'Outcome of the last run.'),
+    AGE,
+    text('Details', '.spec.last.message', 'What to do about it.', true),
+  ],
+  selectable: ['.spec.owner.name'],
+};
+
+export const COMPONENT_REPORTS: CustomResource = {
+  group: ENGINE_GROUP,
+  kind: 'ComponentReport',
+  plural: 'componentreports',
+  shortNames: ['creports'],
+  category: FOR_THE_ENGINE,
+  description: 'What was reported of a component, on its way into the ledger. It is there for moments only.',
+  spec: ComponentReportSpec,
+  specPresence: 'required',
+  columns: [
+    text('Target', '.spec.targetName', 'The target.'),
+    text('Component', '.spec.component', 'The component.'),
+    text('State', '.spec.state', 'succeeded, or failed.'),
+    AGE,
+  ],
+  selectable: ['.spec.targetUid'],
+};
+
 /** Every kind that this engine brings along. */
 export const CUSTOM_RESOURCES: readonly CustomResource[] = [
   TARGETS,
@@ -198,4 +237,6 @@ export const CUSTOM_RESOURCES: readonly CustomResource[] = [
   SOLUTION_CONTAINERS,
   LEDGERS,
   RUN_HISTORIES,
+  POSTED_DEPLOYMENTS,
+  COMPONENT_REPORTS,
 ];

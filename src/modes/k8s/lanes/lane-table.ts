@@ -21,7 +21,17 @@ import {
 } from '../../../modules/queue/index.js';
 import { notLeading, orderForgotten } from './errors.js';
 import { finish, recall } from './endings.js';
-import { claimOf, epochOf, fenceOf, keyText, type KnownObject, type Lane, type LaneClock } from './lane.js';
+import {
+  claimOf,
+  epochOf,
+  fenceOf,
+  keyText,
+  newLane,
+  type KnownObject,
+  type KnownPosted,
+  type Lane,
+  type LaneClock,
+} from './lane.js';
 import { LaneIndex } from './lane-index.js';
 import { Leases } from './leases.js';
 import { Schedule } from './schedule.js';
@@ -84,15 +94,27 @@ export class LaneTable {
     if (this.leading) this.drop();
     if (term !== this.#lastTerm) this.#claimsBefore = 0;
     this.#lastTerm = this.#term = term;
-    for (const object of objects) {
-      const lane = this.#create(object, object.generation, object.action === 'delete');
-      lane.suspended = object.suspended ?? false;
-      if (lane.suspended) this.#suspended.add(keyText(lane));
-      lane.orderSeq = ++this.#seq;
-      lane.orderedAt = this.#now;
-      recall(lane, object, { now: this.#now, random: this.#random, backoff: this.#backoff });
-      this.#await(lane);
-    }
+    for (const object of objects) this.#recall(object);
+  }
+
+  /** Makes the lane of a posted deployment that was taken in an earlier term, unless there is a lane by now. */
+  recallPosted(posted: KnownPosted): void {
+    if (!this.leading || this.find(posted)) return;
+    const lane = this.#recall(posted);
+    lane.payload = posted.payload;
+    lane.inline = true;
+    lane.actor = posted.actor;
+  }
+
+  #recall(object: KnownObject): Lane {
+    const lane = this.#create(object, object.generation, object.action === 'delete');
+    lane.suspended = object.suspended ?? false;
+    if (lane.suspended) this.#suspended.add(keyText(lane));
+    lane.orderSeq = ++this.#seq;
+    lane.orderedAt = this.#now;
+    recall(lane, object, { now: this.#now, random: this.#random, backoff: this.#backoff });
+    this.#await(lane);
+    return lane;
   }
 
   /** Ends the term: all lanes are gone, all claims fenced, and all workers have lost their lease. */
@@ -129,9 +151,15 @@ export class LaneTable {
     if (this.options.exists(order)) throw storedObjectExists(order);
     const before = this.#lanes.get(keyText(order));
     if (before?.payload) refuseOlderJob(before.payload.jobId, order.payload.jobId);
-    const lane = before ?? this.#create(order, order.generation, order.action === 'delete');
     // A copy, as a database would have: the sender may go on with what it posted.
-    lane.payload = structuredClone(order.payload);
+    return this.takePosted({ ...order, payload: structuredClone(order.payload) });
+  }
+
+  /** Folds in a posted deployment that was accepted before. @returns the number of the order @throws UnavailableError */
+  takePosted(order: LaneOrder & { payload: InlinePayload }): number {
+    if (!this.leading) throw notLeading();
+    const lane = this.find(order) ?? this.#create(order, order.generation, order.action === 'delete');
+    lane.payload = order.payload;
     return this.#fold(lane, order);
   }
 
@@ -258,6 +286,12 @@ export class LaneTable {
     this.#suspended.delete(keyText(key));
   }
 
+  /** The same for a posted deployment, unless an object has taken its lane. */
+  forgetPosted(key: LaneKey): void {
+    const lane = this.find(key);
+    if (lane?.inline) this.#remove(lane);
+  }
+
   /** Orders of a suspended lane wait until it is resumed; a run under way ends as it would. */
   setSuspended(key: LaneKey, suspended: boolean): void {
     if (suspended) this.#suspended.add(keyText(key));
@@ -300,39 +334,16 @@ export class LaneTable {
 
   #create(key: LaneKey, generation: number, deleting: boolean): Lane {
     const { kind, namespace, name } = key;
-    const lane: Lane = {
+    const lane = newLane({
       id: String(++this.#laneIds),
       kind,
       namespace,
       name,
-      payload: undefined,
-      inline: false,
       suspended: this.#suspended.has(keyText(key)),
       generation,
       deleting,
-      cause: 0,
-      actor: undefined,
-      orderSeq: 0,
-      claimedSeq: 0,
-      doneSeq: 0,
-      orderedAt: 0,
-      dueAt: undefined,
-      lookAt: undefined,
-      turn: 0,
-      worker: undefined,
       claims: this.#claimsBefore,
-      epoch: 0,
-      claimedAt: 0,
-      attempts: 0,
-      result: undefined,
-      reason: undefined,
-      message: undefined,
-      lastHash: undefined,
-      slot: -1,
-      shelf: undefined,
-      writing: undefined,
-      freed: false,
-    };
+    });
     this.#lanes.set(keyText(lane), lane);
     this.#byId.set(lane.id, lane);
     this.#index.add(lane);

@@ -38,6 +38,12 @@ export interface KnownObject extends LaneKey {
   suspended?: boolean;
 }
 
+/** A posted deployment, as its record has it. */
+export interface KnownPosted extends Omit<KnownObject, 'lastHash' | 'intervalMs' | 'suspended'> {
+  payload: InlinePayload;
+  actor?: string;
+}
+
 /** What a claim proves beside its lane: the term of leadership, and how often the lane was claimed in it. */
 const CLAIMS_PER_TERM = 2 ** 31;
 
@@ -95,6 +101,38 @@ export interface Lane extends LaneKey, HeapItem {
   freed: boolean;
 }
 
+/** A lane that nothing was ordered for. */
+export function newLane(
+  known: LaneKey & Pick<Lane, 'id' | 'suspended' | 'generation' | 'deleting' | 'claims'>,
+): Lane {
+  return {
+    ...known,
+    payload: undefined,
+    inline: false,
+    cause: 0,
+    actor: undefined,
+    orderSeq: 0,
+    claimedSeq: 0,
+    doneSeq: 0,
+    orderedAt: 0,
+    dueAt: undefined,
+    lookAt: undefined,
+    turn: 0,
+    worker: undefined,
+    epoch: 0,
+    claimedAt: 0,
+    attempts: 0,
+    result: undefined,
+    reason: undefined,
+    message: undefined,
+    lastHash: undefined,
+    slot: -1,
+    shelf: undefined,
+    writing: undefined,
+    freed: false,
+  };
+}
+
 export function keyText({ kind, namespace, name }: LaneKey): string {
   return `${kind}/${namespace}/${name}`;
 }
@@ -110,6 +148,7 @@ export function causeOf(lane: Lane): Cause {
 export function stateOf(lane: Lane): LaneState {
   return laneStateOf({
     running: lane.worker !== undefined,
+    suspended: lane.suspended,
     due: lane.dueAt !== undefined,
     cause: causeOf(lane),
     ...(lane.result ? { result: lane.result } : {}),

@@ -21,7 +21,7 @@ import { leavesNothing } from './endings.js';
 import { notLeading } from './errors.js';
 import { FanOutQueue, type DependentsOf } from './fan-out-queue.js';
 import { figuresOf, type MemoryFigures } from './figures.js';
-import { stateOf, viewOf, type KnownObject, type Lane } from './lane.js';
+import { stateOf, viewOf, type KnownObject, type KnownPosted, type Lane } from './lane.js';
 import { LaneTable, type LaneTableOptions } from './lane-table.js';
 import type { MemoryWaker } from './memory-waker.js';
 
@@ -99,6 +99,23 @@ export class MemoryLanes extends JobStore {
     this.#waker.finished();
   }
 
+  /** The lane of a posted deployment that was taken in an earlier term. */
+  recallPosted(posted: KnownPosted): void {
+    this.#table.recallPosted(posted);
+    this.#waker.wake(SOMETHING);
+  }
+
+  /** Takes a posted deployment that was accepted before. @throws UnavailableError on a replica that does not lead */
+  takePosted(order: LaneOrder & { payload: InlinePayload }): void {
+    this.#table.takePosted(order);
+    this.#waker.wake({ lanes: [order], fanOuts: false });
+  }
+
+  /** The record of a posted deployment is gone. Its run, if there is one, is fenced. */
+  forgetPosted(key: LaneKey): void {
+    this.#table.forgetPosted(key);
+  }
+
   /** Holds the orders of a lane back, or lets them go. A run under way ends as it would. */
   setSuspended(key: LaneKey, suspended: boolean): void {
     this.#table.setSuspended(key, suspended);
@@ -126,6 +143,16 @@ export class MemoryLanes extends JobStore {
     return attempt(() => {
       for (const order of orders) this.#table.order(order);
       this.#waker.wake({ lanes: orders, fanOuts: false });
+    });
+  }
+
+  override suspend(key: LaneKey, suspended: boolean): Promise<boolean> {
+    return attempt(() => {
+      if (!this.#table.leading) throw notLeading();
+      const lane = this.#table.find(key);
+      if (!lane || lane.inline) return false;
+      this.setSuspended(key, suspended);
+      return true;
     });
   }
 
@@ -164,9 +191,9 @@ export class MemoryLanes extends JobStore {
       lane = this.#table.held(claim.fence);
     }
     if (!lane) return FENCED;
-    const result = leavesNothing(outcome)
-      ? this.#table.finish(lane, outcome)
-      : await this.#written(lane, claim, outcome);
+    // How a posted run ended is always told: somebody may wait for it.
+    const quiet = leavesNothing(outcome) && (!claim.payload || outcome.result === 'yielded');
+    const result = quiet ? this.#table.finish(lane, outcome) : await this.#written(lane, claim, outcome);
     if (claim.payload && !result.fenced) this.#waker.finished();
     return result;
   }

@@ -4,7 +4,6 @@ import {
   ConflictError,
   fieldsOf,
   NotFoundError,
-  UnprocessableError,
   withDefaults,
   type DeployableKind,
   type ObjectKind,
@@ -56,6 +55,8 @@ export interface KubernetesObjectStoreOptions {
   cache: ObjectCache;
   /** What an owner's ledgers hold, one line each: `<component> on <target> (<provider>)`. */
   linesOf(ownerUid: string): Promise<string[]>;
+  /** Writes down what was reported of a component, for the leader to take up. */
+  takeReport(target: CustomObject<'Target'>, report: ComponentReport): Promise<void>;
 }
 
 /**
@@ -126,8 +127,6 @@ export class KubernetesObjectStore extends ObjectStore {
     properties: Record<string, string>,
     component?: ComponentReport,
   ): Promise<StoredObject<'Target'>> {
-    // Answered with "taken", it would be waited for until its deadline.
-    if (component) return Promise.reject(reportsNotTaken());
     return trying(async () => {
       const live = await this.#read(key);
       if (!live) throw notFound(key);
@@ -139,6 +138,7 @@ export class KubernetesObjectStore extends ObjectStore {
         subresource: 'status',
         repeatable: true,
       });
+      if (component) await this.options.takeReport(written, component);
       return toStored('Target', written);
     });
   }
@@ -246,13 +246,6 @@ async function trying<T>(work: () => Promise<T>): Promise<T> {
       await pause(backoffMs(attempt, RETRY));
     }
   }
-}
-
-function reportsNotTaken(): UnprocessableError {
-  return new UnprocessableError(
-    'Reports about components are not taken in Kubernetes mode yet: leave out report.state, and use providers that answer at once.',
-    'ReportsNotTaken',
-  );
 }
 
 function mergePatch(body: object): { kind: 'merge'; body: object } {

@@ -1,0 +1,119 @@
+import type { SummaryStore } from '../../modules/queue/index.js';
+import type { ApiClient } from './client/index.js';
+import type { OrderedLanes, PostedOrders } from './controller/ordered-lanes.js';
+import type { OutcomeWriter } from './lanes/index.js';
+import type { LedgerObject } from './ledger/ledger-object.js';
+import type { KubernetesLedger } from './ledger/kubernetes-ledger.js';
+import type { CustomObject } from './objects/custom-object.js';
+import type { InstanceIndex } from './objects/object-reflectors.js';
+import {
+  POSTED_TYPE,
+  PostedLanes,
+  PostedRecords,
+  PostedSummaries,
+  summaryIndexOf,
+  type PostedObject,
+} from './posted/index.js';
+import { Reflector, type FeedLog } from './reflector/index.js';
+import { ComponentReports, REPORT_TYPE, type ReportObject } from './reports/index.js';
+
+export interface InboxOptions {
+  client: ApiClient;
+  /** Undefined: all. */
+  namespaces: readonly string[] | undefined;
+  log: FeedLog;
+  instances: Reflector<CustomObject<'Instance'>, InstanceIndex>;
+  ledgers: { byIndex(index: 'owner', uid: string): LedgerObject[]; list(): LedgerObject[] };
+  ledger: KubernetesLedger;
+  lanes(): OrderedLanes;
+  /** Tells those who wait for a posted deployment. */
+  finished(): void;
+}
+
+/**
+ * What any replica takes in REST's name and only the leader can act on, other than orders, which stand on their objects: posted
+ * deployments and reports about components. It is written to records of its own before it is acknowledged.
+ */
+export class Inbox {
+  readonly posted: Reflector<PostedObject, 'summary'>;
+  readonly reported: Reflector<ReportObject>;
+  readonly reports: ComponentReports;
+  /** For the lanes. */
+  readonly orders: PostedOrders;
+  readonly #records: PostedRecords;
+  readonly #lanes: PostedLanes;
+
+  constructor(options: InboxOptions) {
+    const { client, namespaces, log, instances, ledgers, ledger, lanes, finished } = options;
+    const shared = { client, namespaces, log };
+    this.reported = new Reflector({ ...shared, type: REPORT_TYPE });
+    this.posted = new Reflector({
+      ...shared,
+      type: POSTED_TYPE,
+      indexes: {
+        summary: ({ spec: { owner, last } }) =>
+          last?.summaryKey === undefined ? [] : [summaryIndexOf(owner.namespace, last.summaryKey)],
+      },
+    });
+    this.#records = new PostedRecords({
+      client,
+      cache: this.posted,
+      namespaces,
+      ledger,
+      assertFence: ({ fence }) => lanes().assertFence(fence),
+    });
+    this.#lanes = new PostedLanes({
+      ...shared,
+      records: this.#records,
+      cache: this.posted,
+      ledgers,
+      lanes,
+      instances,
+      finished,
+    });
+    this.reports = new ComponentReports({ client, cache: this.reported, ledger, lanes, log });
+    this.orders = {
+      accept: (order) => this.#records.accept(order),
+      isDone: (key, order) => this.#records.isDone(key, order),
+      whenRead: () => this.#lanes.whenRead(),
+      begin: () => {
+        this.#lanes.begin();
+        this.reports.begin();
+      },
+      end: () => {
+        this.#lanes.end();
+        this.reports.end();
+      },
+    };
+  }
+
+  /** Of the claims that wrote the records. */
+  get epochs(): number[] {
+    return this.posted.list().map(({ spec }) => spec.epoch);
+  }
+
+  start(): void {
+    this.posted.start();
+    this.reported.start();
+    this.#lanes.start();
+    this.reports.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#lanes.stop();
+    this.reports.stop();
+    await Promise.all([this.posted.stop(), this.reported.stop()]);
+  }
+
+  /** What runs leave behind, with the outcome of posted deployments in their records. */
+  writer(others: OutcomeWriter): OutcomeWriter {
+    return async (claim, outcome, stop) => {
+      await others(claim, outcome, stop);
+      if (claim.payload) await this.#records.ended(claim, outcome, stop);
+    };
+  }
+
+  summaries(others: SummaryStore): SummaryStore {
+    return new PostedSummaries(others, this.posted);
+  }
+}
