@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mockControl, type MockControl } from '../../src/modules/providers/index.js';
-import { ledgerOf, sql } from '../support/behind-the-engine.js';
+import { ledgerOf } from '../support/behind-the-engine.js';
 import { mockTopology, TestEngine } from '../support/engine.js';
 
 const CHANGES = 25;
@@ -74,18 +74,14 @@ describe('never acts on an older generation after a newer one', () => {
     const watched = watch(mock, revisions);
     for (let turn = 1; turn <= CHANGES; turn++) await write(turn, engineAt(turn));
     await mock.until((control) => revisions(control).includes(CHANGES), AbortSignal.timeout(20_000));
-    const end = await engine.settled('instances', name);
+    await engine.settled('instances', name);
     watched.end();
 
     expectRising(watched.seen);
     expect(watched.seen.at(-1)).toBe(CHANGES);
-    expect(mock.maxConcurrency(`Instance/default/${name}`)).toBe(1);
-    const runs = await sql<{ generation: string }>(
-      engine,
-      'SELECT generation FROM runs WHERE object_uid = $1 ORDER BY epoch',
-      [end.metadata.uid],
-    );
-    expectRising(runs.map((run) => Number(run.generation)));
+    expect(mock.maxConcurrency(`Instance/${engine.namespace}/${name}`)).toBe(1);
+    const runs = await engine.ok<{ generation: number }[]>('GET', `/instances/${name}/runs?limit=200`);
+    expectRising(runs.map(({ generation }) => generation).toReversed());
     expect(await ledgerOf(engine, name)).toMatchObject([{ component: 'web', state: 'applied' }]);
   });
 

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mockControl } from '../../src/modules/providers/index.js';
-import { sql } from '../support/behind-the-engine.js';
 import { mockTopology, TestEngine } from '../support/engine.js';
 
 const EVERY_SECOND = { reconciliationPolicy: { state: 'active', interval: '1s' } };
@@ -23,15 +22,12 @@ describe('drift is repaired by periodic runs', () => {
     return { mock, spec };
   }
 
-  async function lane(name: string) {
-    const [row] = await sql<{ due: boolean; epoch: string; due_in: number | null }>(
-      engine,
-      `SELECT due_at IS NOT NULL AS due, epoch, extract(epoch FROM due_at - now())::float8 AS due_in
-       FROM lanes WHERE name = $1 AND worker IS NULL`,
-      [name],
-    );
-    return row;
+  interface Lane {
+    state: string;
+    dueAt?: string;
+    doneSeq: string;
   }
+  const lane = (name: string): Promise<Lane> => engine.ok('GET', `/jobs/Instance/default/${name}`);
 
   const runsOf = (name: string) => engine.ok<unknown[]>('GET', `/instances/${name}/runs`);
 
@@ -84,13 +80,14 @@ describe('drift is repaired by periodic runs', () => {
     const { spec } = await deploy(key, policy);
     // What was written before the instance may have ordered one more look as its dependent; nothing periodic comes after it.
     const idle = await engine.until('the lane to rest with nothing due', async () => {
-      const row = await lane(key);
-      return row && !row.due ? row : undefined;
+      const found = await lane(key);
+      return found.state === 'idle' && found.dueAt === undefined ? found : undefined;
     });
     await engine.instance(key, { ...spec, ...EVERY_SECOND });
     await engine.until('a periodic run to be due', async () => {
-      const row = await lane(key);
-      return row?.due && (row.due_in ?? 9) < 1.2 && BigInt(row.epoch) > BigInt(idle.epoch) ? true : undefined;
+      const { state, dueAt = '', doneSeq } = await lane(key);
+      const ran = state === 'idle' && BigInt(doneSeq) > BigInt(idle.doneSeq);
+      return ran && Date.parse(dueAt) - Date.now() < 1200 ? true : undefined;
     });
   });
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { it } from 'vitest';
 import { Client } from 'pg';
 import type { TestCluster } from './control-plane/cluster.js';
-import { isElsewhere } from './engine.js';
+import { isElsewhere } from './engine-place.js';
 import { clusterOfPlaces, namespaceOf } from './kubernetes-mode.js';
 
 interface OnDatabase {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
@@ -89,6 +89,34 @@ export function boundRules(objects: readonly KubernetesObject[], namespace?: str
     .filter((object) => object.kind === kind && object.metadata.namespace === namespace)
     .filter(({ metadata }) => bound.has(metadata.name))
     .flatMap((object) => object['rules'] as PolicyRule[]);
+}
+
+const RIGHTS = new Set(['ServiceAccount', 'Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding']);
+/** Where `deploy/one-namespace.yaml` puts the engine, and what it lets it serve. */
+const PLAIN = { home: 'symphony-system', served: 'default' };
+
+/**
+ * The service account and the rights that the chart gives an engine of some namespaces: as in the plain manifests, which are what
+ * it renders (tested), so that no file that starts an engine has to wait for Helm.
+ */
+export function chartRights(home: string, namespaces: readonly string[]): KubernetesObject[] {
+  const text = readFileSync(join(ROOT, 'deploy/one-namespace.yaml'), 'utf8');
+  const plain = parseAllDocuments(text).map((document) => document.toJS() as KubernetesObject);
+  return plain
+    .filter(({ kind = '' }) => RIGHTS.has(kind))
+    .flatMap((object) => {
+      const moved = (served: string): KubernetesObject =>
+        withNames(object, { [PLAIN.home]: home, [PLAIN.served]: served }) as KubernetesObject;
+      return object.metadata.namespace === PLAIN.served ? namespaces.map(moved) : [moved(home)];
+    });
+}
+
+/** With other texts in the place of these, wherever they stand alone. */
+function withNames(value: unknown, names: Readonly<Record<string, string>>): unknown {
+  if (typeof value === 'string') return names[value] ?? value;
+  if (Array.isArray(value)) return value.map((item) => withNames(item, names));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withNames(inner, names)]));
 }
 
 function setJson(values: object): string {

@@ -1,15 +1,33 @@
-import { it } from 'vitest';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, it } from 'vitest';
+import { chartAccount, type ChartAccount } from './chart-account.js';
 import { missingPrograms, usesOwnKubeconfig } from './control-plane/assets.js';
 import type { TestCluster } from './control-plane/cluster.js';
 import { describeKubernetes, sharedCluster } from './control-plane/describe.js';
 import { installCustomResources } from './custom-resources.js';
-import { runElsewhere, type EnginePlace } from './engine.js';
+import type { Answer } from './engine-client.js';
+import { runElsewhere, type EnginePlace } from './engine-place.js';
+import { AppliedByKubectl, type KubectlKind } from './kubectl-way.js';
 
 const PASSWORD = 'for tests of acceptance';
 /** Paths whose namespace is `default` when none is named. */
 const OF_OBJECTS = /^\/(instances|targets|solutions|solutioncontainers|solution|jobs|plan|explain)\b/;
+/** An engine that was killed keeps its Lease for a while. */
+const LEADS_MS = 30_000;
+const LOOK_MS = 20;
+
+/** How a file of the suite reaches the engine; the rest is the same for all. */
+export interface Way {
+  /** What it writes of objects goes to the API server, by the real program or by the requests that it makes. */
+  kubectl?: KubectlKind;
+  /** It speaks to an engine that does not lead. */
+  throughFollower?: boolean;
+}
 
 let cluster: Promise<TestCluster> | undefined;
+let way: Way = {};
+/** Of the places that are open, by their namespaces. */
+const accounts = new Map<string, ChartAccount>();
 
 /** The cluster of the places that this file has opened. */
 export function clusterOfPlaces(): Promise<TestCluster> {
@@ -22,16 +40,33 @@ export function clusterOfPlaces(): Promise<TestCluster> {
 
 /**
  * Runs a file of the acceptance suite in Kubernetes mode. Its tests and what they expect stay as they are: engines get a
- * namespace of their own in the shared cluster, which takes the place of `default`.
+ * namespace of their own in the shared cluster, which takes the place of `default`, and the rights of the chart there.
  * @param load imports the file
  */
 export async function acceptanceInKubernetes(name: string, load: () => Promise<unknown>): Promise<void> {
+  await suiteInKubernetes(`acceptance: ${name}`, { [name]: load });
+}
+
+/**
+ * The same for several files, in one way.
+ * @param files by their names
+ */
+export async function suiteInKubernetes(
+  name: string,
+  files: Readonly<Record<string, () => Promise<unknown>>>,
+  chosen: Way = {},
+): Promise<void> {
   if (missingPrograms() !== undefined && !usesOwnKubeconfig()) {
-    describeKubernetes(`acceptance: ${name}`, () => it('runs', load));
+    describeKubernetes(name, () => it('runs', () => Promise.resolve()));
     return;
   }
+  way = chosen;
   runElsewhere(openPlace);
-  await load();
+  for (const [file, load] of Object.entries(files)) {
+    describe(file, async () => {
+      await load();
+    });
+  }
 }
 
 /** The namespace of an engine. */
@@ -42,11 +77,15 @@ export function namespaceOf(url: string): string {
 async function openPlace(url: string | undefined): Promise<EnginePlace> {
   const shared = await clusterOfPlaces();
   const namespace = url === undefined ? await shared.createNamespace('acceptance') : namespaceOf(url);
+  const account = accounts.get(namespace) ?? (await chartAccount(shared, namespace, [namespace]));
+  accounts.set(namespace, account);
+  const { kubectl, throughFollower = false } = way;
+  const applied = kubectl && new AppliedByKubectl(shared, kubectl);
   return {
     url: `kubernetes:${namespace}`,
     flags: {
       mode: 'k8s',
-      'kubernetes.kubeconfig': shared.kubeconfigFile,
+      'kubernetes.kubeconfig': account.kubeconfigFile,
       'kubernetes.namespaces': namespace,
       'kubernetes.leaseNamespace': namespace,
       'auth.adminPassword': PASSWORD,
@@ -55,19 +94,41 @@ async function openPlace(url: string | undefined): Promise<EnginePlace> {
     },
     password: PASSWORD,
     namespace,
-    outgoing: (path, body) => ({ path: pathIn(namespace, path), body: bodyIn(namespace, body) }),
-    incoming: (text) => text.replaceAll(namespace, 'default'),
+    throughFollower,
+    request: async (said, send) => {
+      const here = { ...said, path: pathIn(namespace, said.path), body: bodyIn(namespace, said.body) };
+      return asInDefault(namespace, await (applied ? applied.request(here, send) : send(here)));
+    },
+    serves: untilLed,
     drop: async () => {
       if (url !== undefined) return;
+      accounts.delete(namespace);
       await letAllGo(shared, namespace);
+      const refused = await account.refused();
+      account.close();
       await shared.api.call('DELETE', `/api/v1/namespaces/${namespace}`);
+      if (refused.length > 0) {
+        throw new Error(`the chart lacks rights that the engine needs:\n${refused.join('\n')}`);
+      }
     },
   };
 }
 
+/** Some routes are the leader's. */
+async function untilLed(url: string): Promise<void> {
+  const deadline = performance.now() + LEADS_MS;
+  for (;;) {
+    const text = await (await fetch(`${url}/readyz`)).text();
+    if (/ leads \(term /.test(text)) return;
+    if (performance.now() > deadline) throw new Error(`nobody leads: ${text}`);
+    await delay(LOOK_MS);
+  }
+}
+
 function pathIn(namespace: string, path: string): string {
   if (!OF_OBJECTS.test(path)) return path;
-  const [route = '', query = ''] = path.split('?');
+  const [given = '', query = ''] = path.split('?');
+  const route = given.replace(/^(\/jobs\/\w+\/)default\//, `$1${namespace}/`);
   const parameters = new URLSearchParams(query);
   if ((parameters.get('namespace') ?? 'default') === 'default') parameters.set('namespace', namespace);
   return `${route}?${parameters.toString()}`;
@@ -80,13 +141,34 @@ function bodyIn(namespace: string, body: unknown): unknown {
   return { ...body, metadata: { ...metadata, namespace: named === 'default' ? namespace : named } };
 }
 
+function asInDefault(namespace: string, answer: Answer): Answer {
+  const text = answer.text.replaceAll(namespace, 'default');
+  if (text === answer.text) return answer;
+  return { ...answer, text, body: typeof answer.body === 'string' ? text : JSON.parse(text) };
+}
+
+interface Named {
+  items: { metadata: { name: string; finalizers?: string[] } }[];
+}
+
 /** Whoever stops an engine does not wait for what it deployed: nobody is there to take it away. */
-async function letAllGo(shared: TestCluster, namespace: string): Promise<void> {
-  for (const kind of ['instances', 'targets', 'ledgers']) {
-    const names = await shared.kubectl(['get', kind, '-o', 'name'], { namespace });
-    for (const name of names.split('\n').filter((line) => line !== '')) {
-      const patch = '--patch={"metadata":{"finalizers":null}}';
-      await shared.tryKubectl(['patch', name, '--type=merge', patch], { namespace });
+async function letAllGo({ api }: TestCluster, namespace: string): Promise<void> {
+  for (const kind of [
+    'solution.symphony/v1/instances',
+    'fabric.symphony/v1/targets',
+    'engine.symphony/v1/ledgers',
+    'engine.symphony/v1/posteddeployments',
+  ]) {
+    const [group, version, plural] = kind.split('/');
+    const list = `/apis/${group}/${version}/namespaces/${namespace}/${plural}`;
+    const held = (await api.call<Named>('GET', list as string)).items.filter(
+      ({ metadata }) => metadata.finalizers,
+    );
+    for (const { metadata } of held) {
+      // What goes by itself in this moment need not be let go.
+      await api
+        .call('PATCH', `${list}/${metadata.name}`, { metadata: { finalizers: null } })
+        .catch(() => undefined);
     }
   }
 }

@@ -44,10 +44,12 @@ export class AuditLog {
   /**
    * All requests since `forget` that were answered before this call. A watch is there once when it begins (stage
    * `ResponseStarted`) and once more when it ends.
+   * @param containing only of those whose line contains this: a log of many is long
    */
-  async events(): Promise<AuditEvent[]> {
+  async events(containing = ''): Promise<AuditEvent[]> {
     const { lines } = await this.#upToNow();
     return lines
+      .filter((line) => line.includes(containing))
       .map((line) => JSON.parse(line) as AuditEvent)
       .filter(({ requestURI }) => !requestURI.includes(MARKER));
   }

@@ -1,0 +1,55 @@
+import { chartRights } from './chart.js';
+import type { TestCluster } from './control-plane/cluster.js';
+import type { KubernetesObject } from './control-plane/index.js';
+
+const ACCOUNT = 'symphony';
+/** Longer than any test file takes. */
+const TOKEN_SECONDS = 3 * 60 * 60;
+
+/** The service account that the chart gives an engine, with exactly its rights. */
+export interface ChartAccount {
+  /** With a token of it. */
+  kubeconfigFile: string;
+  /** What the API server has forbidden it up to now, each once: `create /api/v1/namespaces/x/pods`. */
+  refused(): Promise<string[]>;
+  close(): void;
+}
+
+/**
+ * Installs what the chart would for an engine of these namespaces. It goes with them.
+ * @param home where the engine lives: its Lease, its Secret and the account
+ */
+export async function chartAccount(
+  cluster: TestCluster,
+  home: string,
+  namespaces: readonly string[],
+): Promise<ChartAccount> {
+  // A cluster that is not ours shows no log.
+  const log = cluster.access.auditLog === undefined ? undefined : await cluster.auditLog();
+  for (const object of chartRights(home, namespaces)) await cluster.api.call('POST', pathOf(object), object);
+  const { status } = await cluster.api.call<{ status: { token: string } }>(
+    'POST',
+    `/api/v1/namespaces/${home}/serviceaccounts/${ACCOUNT}/token`,
+    {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: { expirationSeconds: TOKEN_SECONDS },
+    },
+  );
+  const { server, ca } = cluster.admin;
+  const kubectl = cluster.kubectlAs({ server, ca, user: { token: status.token } });
+  return {
+    kubeconfigFile: kubectl.kubeconfigFile,
+    refused: async () => {
+      const events = (await log?.events(`system:serviceaccount:${home}:${ACCOUNT}"`)) ?? [];
+      const forbidden = events.filter(({ responseStatus }) => responseStatus?.code === 403);
+      return [...new Set(forbidden.map(({ verb, requestURI }) => `${verb} ${requestURI}`))];
+    },
+    close: () => kubectl.close(),
+  };
+}
+
+function pathOf({ apiVersion = '', kind = '', metadata: { namespace } }: KubernetesObject): string {
+  const base = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+  return `${base}/namespaces/${namespace}/${kind.toLowerCase()}s`;
+}
