@@ -194,7 +194,7 @@ export class KubernetesObjectStore extends ObjectStore {
   ): Promise<StoredObject<K>> {
     const kind = live.kind as K;
     const metadata = { ...live.metadata, labels, annotations };
-    return toStored(kind, await this.#client.replace(typeOf(kind), { ...live, metadata, spec }));
+    return toStored(kind, await unlessGone(this.#client.replace(typeOf(kind), { ...live, metadata, spec })));
   }
 
   /** Sent again as it is stored: an order to run now, which the leader finds on the object. */
@@ -205,7 +205,8 @@ export class KubernetesObjectStore extends ObjectStore {
     const { kind, uid } = stored;
     const annotations = { [OrderAnnotation.Reconcile]: requestOf(actor) };
     const patch = mergePatch({ metadata: { uid, annotations } });
-    return toStored(kind, await this.#client.patch(typeOf(kind), stored, patch, { repeatable: true }));
+    const written = this.#client.patch(typeOf(kind), stored, patch, { repeatable: true });
+    return toStored(kind, await unlessGone(written));
   }
 
   async #delete(live: CustomObject, { kind, namespace, name }: ObjectKey): Promise<void> {
@@ -245,6 +246,18 @@ async function trying<T>(work: () => Promise<T>): Promise<T> {
       if (!between || error.cause === undefined || attempt === MAX_TRIES) throw error;
       await pause(backoffMs(attempt, RETRY));
     }
+  }
+}
+
+/** What is gone since it was read was written in between as well. */
+async function unlessGone<T>(write: Promise<T>): Promise<T> {
+  try {
+    return await write;
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error;
+    const conflict = new ConflictError(error.message);
+    conflict.cause = error;
+    throw conflict;
   }
 }
 
