@@ -2,7 +2,12 @@ import { Module, type DynamicModule, type OnApplicationShutdown, type OnModuleIn
 import { ModuleRef } from '@nestjs/core';
 import { SigningKeyStore } from '../../modules/auth/index.js';
 import { ReadinessRegistry } from '../../modules/health/index.js';
-import { StoreFiguresReader, type PoolFigures, type StoreFigures } from '../../modules/metrics/index.js';
+import {
+  Metrics,
+  StoreFiguresReader,
+  type PoolFigures,
+  type StoreFigures,
+} from '../../modules/metrics/index.js';
 import { JobManager, JobStore, JobWaker, SummaryStore } from '../../modules/queue/index.js';
 import { Ledger, ProgressStore } from '../../modules/reconcile/index.js';
 import { DesiredStateReader, DigestKey, RunHistory, TargetHealth } from '../../modules/solution/index.js';
@@ -22,6 +27,7 @@ class KubernetesLifecycle implements OnModuleInit, OnApplicationShutdown {
   onModuleInit(): void {
     const { runtime } = this;
     runtime.runsSettled = () => this.#runsSettled();
+    runtime.metrics.register(this.modules.get(Metrics, { strict: false }));
     runtime.start();
     this.readiness.register('kubernetes', runtime.rest.readiness);
   }

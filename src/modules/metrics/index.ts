@@ -1,3 +1,4 @@
+export { Metrics, type CounterMetric } from './metrics.js';
 export { MetricsModule } from './metrics.module.js';
 export {
   type DueFigure,
