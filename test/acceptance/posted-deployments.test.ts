@@ -169,12 +169,8 @@ describe('posted deployments', () => {
     const mock = mockControl('hangup-t1');
     mock.set({ latencyMs: 300 });
     const aborted = new AbortController();
-    const request = fetch(`${engine.url}/v1alpha2/solution/reconcile`, {
-      method: 'POST',
-      headers: engine.authorization,
-      body: JSON.stringify(deployment({ name: 'hangup', mock: 'hangup', components: [WEB] })),
-      signal: aborted.signal,
-    });
+    const body = deployment({ name: 'hangup', mock: 'hangup', components: [WEB] });
+    const request = engine.request('POST', '/solution/reconcile', body, {}, aborted.signal);
     await mock.until((control) => control.calls.length > 0);
     aborted.abort();
     await expect(request).rejects.toThrow();

@@ -12,9 +12,9 @@ let curl: WireClient;
 
 beforeAll(async () => {
   engine = await TestEngine.start();
-  go = goClient(engine.url);
-  python = pythonClient(engine.url);
-  curl = curlClient(engine.url);
+  go = goClient(engine);
+  python = pythonClient(engine);
+  curl = curlClient(engine);
 });
 afterAll(() => engine.stop());
 

@@ -41,12 +41,15 @@ export class EngineClient {
     path: string,
     body?: unknown,
     headers: Record<string, string> = {},
+    /** The client hangs up. */
+    signal?: AbortSignal,
   ): Promise<Answer<T>> {
+    const deadline = AbortSignal.timeout(DEADLINE_MS);
     const response = await fetch(`${this.url}/v1alpha2${path}`, {
       method,
       headers: { ...(this.#token ? { authorization: `Bearer ${this.#token}` } : {}), ...headers },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-      signal: AbortSignal.timeout(DEADLINE_MS),
+      signal: signal ? AbortSignal.any([deadline, signal]) : deadline,
     });
     const text = await response.text();
     let parsed: unknown;

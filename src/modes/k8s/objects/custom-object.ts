@@ -42,12 +42,25 @@ export const OrderAnnotation = {
   Suspend: 'symphony/suspend',
 } as const;
 
+/** What REST has written, as opposed to what people set: `requestOf`. */
+const MADE_BY_REST = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\/|$)/;
+
+/** The orders of an object that were given through REST. They are the engine's own, and no client has to know or resend them. */
+export function ordersByRest({ metadata }: CustomObject): Record<string, string> {
+  const request = metadata.annotations?.[OrderAnnotation.Reconcile];
+  return request !== undefined && MADE_BY_REST.test(request) ? { [OrderAnnotation.Reconcile]: request } : {};
+}
+
 const OF_ORDERS: ReadonlySet<string> = new Set(Object.values(OrderAnnotation));
 
 /** The object as the modules know it. The spec is as stored: whoever acts on it has it checked (see `checkedSpec`). */
 export function toStored<K extends ObjectKind>(kind: K, object: CustomObject<K>): StoredObject<K> {
   const { metadata, spec, status } = object;
-  const { labels = {}, annotations = {}, deletionTimestamp } = metadata;
+  const { labels = {}, deletionTimestamp } = metadata;
+  const ours = ordersByRest(object);
+  const annotations = Object.fromEntries(
+    Object.entries(metadata.annotations ?? {}).filter(([name]) => !(name in ours)),
+  );
   return {
     kind,
     namespace: metadata.namespace ?? '',

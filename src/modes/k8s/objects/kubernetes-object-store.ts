@@ -31,7 +31,7 @@ import {
   type WrittenHalf,
 } from '../../../modules/state/index.js';
 import { backoffMs, pause, type ApiClient } from '../client/index.js';
-import { OrderAnnotation, toStored, typeOf, type CustomObject } from './custom-object.js';
+import { OrderAnnotation, ordersByRest, toStored, typeOf, type CustomObject } from './custom-object.js';
 import { comparePositions, matches } from './matching.js';
 
 /** An object that others change this often under our hands is fought over. */
@@ -193,7 +193,7 @@ export class KubernetesObjectStore extends ObjectStore {
     { spec, labels, annotations }: WrittenHalf<K>,
   ): Promise<StoredObject<K>> {
     const kind = live.kind as K;
-    const metadata = { ...live.metadata, labels, annotations };
+    const metadata = { ...live.metadata, labels, annotations: { ...ordersByRest(live), ...annotations } };
     return toStored(kind, await unlessGone(this.#client.replace(typeOf(kind), { ...live, metadata, spec })));
   }
 
