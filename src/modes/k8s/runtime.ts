@@ -45,6 +45,7 @@ import { outcomeWriter, type OutcomeParts } from './runs/outcomes.js';
 import { KubernetesProgress } from './runs/progress.js';
 import { refusedStatus } from './runs/refused-status.js';
 import { RunLog } from './runs/run-log.js';
+import { StatusEdits } from './runs/status-edits.js';
 import { StatusWriter } from './runs/status-writer.js';
 import { SuspensionMarks } from './runs/suspension-marks.js';
 import { SecretSigningKeyStore } from './secrets.js';
@@ -201,6 +202,7 @@ export class KubernetesRuntime {
     const orders = new HandledOrders();
     const status = new StatusWriter({
       client,
+      edits: new StatusEdits({ objects: this.objects, lanes: () => this.lanes, log }),
       seen: (kind, object) => this.objects.of<DeployableKind>(kind).seen(object),
       refused: (kind, object, epoch) => void refused.look(refusedStatus(client, kind, object, epoch)),
     });

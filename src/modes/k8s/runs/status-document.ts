@@ -42,6 +42,13 @@ export function statusChange(
   return { ...mergePatchOf(stored, document, OF_REPORTS), epoch: document.epoch };
 }
 
+/** Whether two stored statuses say the same of the engine's, apart from whether runs are held back (see `SuspensionMarks`). */
+export function tellsTheSame(a: Partial<ResourceStatus>, b: Partial<ResourceStatus>): boolean {
+  const { suspended: _a, ...before } = bare(a);
+  const { suspended: _b, ...after } = bare(b);
+  return mergePatchOf(before, after, OF_REPORTS) === undefined;
+}
+
 /** Without when, by which run and in which term. */
 function bare(document: Partial<ResourceStatus>): Record<string, unknown> {
   const { epoch: _epoch, lastModified: _at, provisioningStatus, conditions, ...rest } = document;

@@ -4,12 +4,15 @@ import type { ApiClient } from '../client/index.js';
 import { isSuspended } from '../controller/known-object.js';
 import type { ResourceStatus } from '../crds/index.js';
 import { typeOf, type CustomObject } from '../objects/custom-object.js';
+import type { StatusEdits } from './status-edits.js';
 import { statusChange, statusDocument } from './status-document.js';
 
 export interface StatusWriterOptions {
   client: Pick<ApiClient, 'patch'>;
   /** Takes over the answer of a write, so that the next one is compared with it. */
   seen(kind: DeployableKind, object: CustomObject<DeployableKind>): void;
+  /** Told of our own writes, since it looks for those of others. */
+  edits: Pick<StatusEdits, 'ours'>;
   /** The server has refused a write of that epoch, because a later one stands there. Not waited for. */
   refused(kind: DeployableKind, object: CustomObject, epoch: number): void;
 }
@@ -60,13 +63,17 @@ export class StatusWriter {
     const { uid, name, namespace = '' } = object.metadata;
     const body = { metadata: { uid }, status: patch };
     try {
-      const written = await this.options.client.patch(
-        typeOf<DeployableKind>(kind),
-        { name, namespace },
-        { kind: 'merge', body },
-        { subresource: 'status', repeatable: true, signal },
+      await this.options.edits.ours(
+        uid ?? '',
+        () =>
+          this.options.client.patch(
+            typeOf<DeployableKind>(kind),
+            { name, namespace },
+            { kind: 'merge', body },
+            { subresource: 'status', repeatable: true, signal },
+          ),
+        (written) => this.options.seen(kind, written),
       );
-      this.options.seen(kind, written);
     } catch (error) {
       if (!isEpochRefusal(error)) throw error;
       this.options.refused(kind, object, claim.fence.epoch);
