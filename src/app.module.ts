@@ -51,7 +51,7 @@ export class AppModule {
       },
       [providers],
     );
-    const { interval, minInterval, targetConcurrency, reportTimeout } = config.reconcile;
+    const { interval, minInterval, deleteTimeout, targetConcurrency, reportTimeout } = config.reconcile;
     return {
       module: AppModule,
       imports: [
@@ -68,6 +68,7 @@ export class AppModule {
         ReconcileModule.forRoot(
           {
             intervals: { interval, minInterval },
+            deleteTimeoutMs: deleteTimeout,
             stepsAtOnce: targetConcurrency,
             reportWithinMs: reportTimeout,
           },

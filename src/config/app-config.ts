@@ -84,6 +84,12 @@ class ReconcileConfig {
   @Max(DAY, text('a duration from 1s to 24h'))
   minInterval = 60_000;
 
+  /** Milliseconds. */
+  @IsNumber({}, text('a duration from 1s to 8760h'))
+  @Min(1000, text('a duration from 1s to 8760h'))
+  @Max(365 * DAY, text('a duration from 1s to 8760h'))
+  deleteTimeout = 1_800_000;
+
   @IsInt(whole(1, 86_400))
   @Min(1, whole(1, 86_400))
   @Max(86_400, whole(1, 86_400))

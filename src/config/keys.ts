@@ -145,6 +145,13 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: '1m',
     description: 'The shortest interval that an object may ask for.',
   }),
+  named('reconcile.deleteTimeout', {
+    type: 'duration',
+    placeholder: 'duration',
+    default: '30m',
+    description:
+      'Within which a removal is to have ended, where an object does not say it by delete-timeout.',
+  }),
   named('reconcile.stepTimeoutSeconds', {
     type: 'integer',
     placeholder: 'seconds',

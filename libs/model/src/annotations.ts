@@ -2,6 +2,10 @@
 export const Annotation = {
   /** `"true"`: a deployment that comes out empty may remove everything. */
   AllowEmpty: 'symphony/allow-empty',
+  /** `"true"`, also on a namespace: what another engine deployed is taken over. */
+  Adopt: 'symphony/adopt',
+  /** A duration in Go's syntax: within it a removal is to have ended. Symphony's. */
+  DeleteTimeout: 'delete-timeout',
   /** Symphony's key of the summary: `<name>-<guid>`. */
   Guid: 'Guid',
 } as const;

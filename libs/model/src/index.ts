@@ -34,6 +34,7 @@ export * from './objects/target.js';
 export { join as joinPath, parseAs } from './parse.js';
 export * from './plan.js';
 export * from './reasons.js';
+export * from './removal.js';
 export * from './schema.js';
 export * from './state-codes.js';
 export * from './summary.js';

@@ -41,12 +41,16 @@ export const REASONS = {
   DependencyFailed: 'Something this component depends on is not there yet.',
   OwnedByOther:
     'Something of that name exists and belongs to somebody else. Rename the component, or remove the other.',
+  NotAdopted:
+    'Another engine has deployed it, or it was restored from a backup without its ledger: nothing is changed and nothing removed. Restore the ledger, or set symphony/adopt: "true" on the object or its namespace.',
   Unhealthy:
     'It is there as declared, but it does not work. Correct what its last words complain about; it is looked at again.',
   Superseded: 'A newer order came in; this run made way for it.',
   Interrupted: 'The engine stopped or lost its lease in mid-run. The run is repeated.',
   TargetInUse: 'Components are still deployed on the target. They are being removed first.',
   RemovalIncomplete: 'Not everything could be removed. What is left is listed; the removal is tried again.',
+  DeleteTimedOut:
+    'It is tried again at the periodic look, and when you reconcile. To let the object go and leave what is deployed, set symphony/deletion-policy: orphan, or delete it with orphan=true.',
   StoreUnavailable:
     'The store could not be reached in mid-run, so the run was broken off. It is repeated as soon as the store answers.',
   InternalError: 'The engine met an error of its own. It is tried again; the log has the details.',
@@ -97,6 +101,7 @@ const WAITS_FOR_CHANGE: ReadonlySet<ReasonCode> = new Set([
   'ProviderConfigInvalid',
   'ValidationFailed',
   'ReportTimeout',
+  'NotAdopted',
 ]);
 
 /** Errors that only a new spec can mend wait for it; all others are retried with backoff. */

@@ -14,6 +14,8 @@ import { TargetWatcher } from './target-watcher.js';
 
 export interface ReconcileOptions {
   intervals: IntervalDefaults;
+  /** Within which a removal is to have ended, where the object does not say it. Milliseconds. */
+  deleteTimeoutMs: number;
   /** Steps that one run carries out at once. */
   stepsAtOnce: number;
   /** How long a report on what a provider left pending is waited for. Milliseconds. */
@@ -68,6 +70,7 @@ export class ReconcileModule {
               health,
               progress,
               intervals: options.intervals,
+              deleteTimeoutMs: options.deleteTimeoutMs,
               endLeftovers: () => leftovers.end(),
             }),
           inject: [

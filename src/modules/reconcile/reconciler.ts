@@ -3,6 +3,7 @@ import { ExpressionError } from '@symphony/expressions';
 import {
   intervalOf,
   reason,
+  removalLimitOf,
   retryOf,
   type IntervalDefaults,
   type Reason,
@@ -18,6 +19,7 @@ import {
   type TargetHealth,
 } from '../solution/index.js';
 import type { Ledger } from './ledger.js';
+import { timeLeft } from './late-removal.js';
 import { ProgressSession, type ProgressOptions, type ProgressStore } from './progress.js';
 import { redactedDeep } from './redacted.js';
 import { blockedSummary, recordedSteps, reportOf } from './report.js';
@@ -48,11 +50,16 @@ export interface ReconcilerParts {
   health: TargetHealth;
   progress: ProgressStore;
   intervals: IntervalDefaults;
+  /** Within which a removal is to have ended, where the object does not say it. Default 30 min. */
+  deleteTimeoutMs?: number;
   progressOptions?: Partial<ProgressOptions>;
   /** Ends programs that a dead engine left running on this machine. */
   endLeftovers?: () => Promise<void>;
 }
 
+const HALF_HOUR_MS = 1_800_000;
+/** The longest that a timer takes. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 const NOTHING_DONE: Execution = { outcomes: new Map(), steps: [] };
 
 /** What became of a removal from targets that are being deleted. */
@@ -87,6 +94,9 @@ export class Reconciler extends RunHandler {
     await this.#takeReports(subject, claim);
 
     const progress = new ProgressSession(this.parts.progress, claim, this.parts.progressOptions);
+    subject.limit =
+      subject.object && removalLimitOf(subject.object, this.parts.deleteTimeoutMs ?? HALF_HOUR_MS);
+    await this.#lookAtTheClock(subject);
     try {
       let planned: PlannedRun | undefined;
       try {
@@ -143,8 +153,44 @@ export class Reconciler extends RunHandler {
           summary: running,
         };
       });
-    show(NOTHING_DONE);
-    return this.parts.executor.execute(planned, identity.claim.fence, control, show);
+    let latest = NOTHING_DONE;
+    const shown = (soFar: Execution): void => show((latest = soFar));
+    shown(NOTHING_DONE);
+    // A call that hangs says nothing: that the time for a removal is over is told all the same.
+    const leftMs = subject.late ? undefined : timeLeft(subject.limit);
+    const alarm =
+      leftMs === undefined
+        ? undefined
+        : setTimeout(
+            () => void this.#sayLate(subject, () => show(latest)),
+            Math.min(leftMs + 10, MAX_TIMER_MS),
+          );
+    try {
+      return await this.parts.executor.execute(planned, identity.claim.fence, control, shown);
+    } finally {
+      clearTimeout(alarm);
+    }
+  }
+
+  async #sayLate(subject: Subject, show: () => void): Promise<void> {
+    try {
+      await this.#lookAtTheClock(subject);
+      if (subject.late) show();
+    } catch {
+      // The store is away: the end of the run meets it as well.
+    }
+  }
+
+  /** Notes that a removal is late, with what is left of it. */
+  async #lookAtTheClock(subject: Subject): Promise<void> {
+    const { limit, object, ownerUid } = subject;
+    if (!limit || !object || (timeLeft(limit) ?? 0) > 0) return;
+    const { intervals, ledger } = this.parts;
+    const entries = await ledger.entriesOf(ownerUid);
+    const left = entries.map(({ component, targetName }) => `${component} on ${targetName}`);
+    const nextMs =
+      intervalOf(object.spec.reconciliationPolicy, intervals) ?? (intervals.interval || HALF_HOUR_MS);
+    subject.late = { timeoutMs: limit.timeoutMs, left: left.toSorted(), nextMs };
   }
 
   async #conclude(run: FinishedRun, control: RunControl): Promise<RunOutcome> {
@@ -165,6 +211,7 @@ export class Reconciler extends RunHandler {
     if (left.length > 0) return incompleteOutcome(run, left);
     const users = await this.#usersOf(subject.object);
     return users === undefined ? removedOutcome(run) : inUseOutcome(run, users);
+    await this.#lookAtTheClock(subject);
   }
 
   /** A run that could not plan. What is on targets under deletion has to go all the same. */

@@ -11,6 +11,7 @@ import {
 import type { Claim, RunOutcome, RunRecord, RunResult, SummaryWrite } from '../queue/index.js';
 import type { PlannedRun } from '../solution/index.js';
 import { redactedDeep } from './redacted.js';
+import { lateReason, timeLeft } from './late-removal.js';
 import { recordedSteps, type RunReport } from './report.js';
 import { sameStatus, statusOf } from './status.js';
 import type { Execution } from './execution.js';
@@ -65,14 +66,35 @@ export function blockedOutcome(
   next: NextRun,
   steps: unknown[],
 ): RunOutcome {
+  const end = inTime(subject, { result, word: 'Failed', why, next });
   return {
-    result,
-    reason: why,
-    ...next,
-    ...statusWrite(identity, subject, 'Failed', why, summary),
+    result: end.result,
+    reason: end.why,
+    ...end.next,
+    ...statusWrite(identity, subject, end.word, end.why, summary),
     summary: summaryWrite(subject, summary, ''),
-    record: recordOf(identity, subject, result, why, steps),
+    record: recordOf(identity, subject, end.result, end.why, steps),
   };
+}
+
+/** How a run ends, in all that anybody is told of it. */
+interface Ending {
+  result: RunResult;
+  word: StatusWord;
+  why: Reason;
+  next: NextRun;
+}
+
+/** A removal that only waits is looked at again when its time is over; one that is late says so, whatever keeps it. */
+function inTime({ late, limit }: Subject, ending: Ending): Ending {
+  if (late) {
+    const why = lateReason(late, ending.why);
+    return { result: 'retry', word: 'Failed', why, next: { retryAfterMs: late.nextMs } };
+  }
+  const leftMs = timeLeft(limit);
+  const { word, next } = ending;
+  if (word !== 'Deleting' || leftMs === undefined || next.retryAfterMs === undefined) return ending;
+  return { ...ending, next: { ...next, retryAfterMs: Math.min(next.retryAfterMs, Math.max(0, leftMs)) } };
 }
 
 /** The run made way for a newer order, or for the end of the engine. */
@@ -140,8 +162,8 @@ export function progressStatus(
   return statusOf({
     generation: subject.object.generation,
     operationId: identity.runId,
-    word: deleting ? 'Deleting' : 'Reconciling',
-    reason: reason(deleting ? 'Deleting' : 'Reconciling'),
+    word: subject.late ? 'Failed' : deleting ? 'Deleting' : 'Reconciling',
+    reason: subject.late ? lateReason(subject.late) : reason(deleting ? 'Deleting' : 'Reconciling'),
     summary,
     previous: subject.object.status.engine,
     now: new Date().toISOString(),
@@ -157,13 +179,15 @@ function finished(
 ): RunOutcome {
   const { identity, subject, planned, report } = run;
   const clean = redactedDeep(report, planned.values.redact);
+  const end =
+    word === 'Succeeded' ? { result, word, why, next } : inTime(subject, { result, word, why, next });
   return {
-    result,
-    reason: why,
-    ...next,
-    ...statusWrite(identity, subject, word, why, clean.summary, clean),
+    result: end.result,
+    reason: end.why,
+    ...end.next,
+    ...statusWrite(identity, subject, end.word, end.why, clean.summary, clean),
     summary: summaryWrite(subject, clean.summary, planned.deployment.postedHash ?? planned.deployment.hash),
-    record: recordOfFinished(run, result, why),
+    record: recordOfFinished(run, end.result, end.why),
   };
 }
 

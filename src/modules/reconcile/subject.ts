@@ -1,4 +1,10 @@
-import { instanceNameOf, Annotation, TARGET_RUNTIME_PREFIX, type StoredObject } from '@symphony/model';
+import {
+  instanceNameOf,
+  Annotation,
+  TARGET_RUNTIME_PREFIX,
+  type RemovalLimit,
+  type StoredObject,
+} from '@symphony/model';
 import {
   generateForInstance,
   generateForTarget,
@@ -25,6 +31,10 @@ export interface Subject {
   progressShown: () => boolean;
   /** Until what was reported to have failed is asked for anew. Milliseconds. */
   reportRetryMs?: number;
+  /** By when its removal is to have ended; set with the object, where that is being deleted. */
+  limit?: RemovalLimit;
+  /** Set as soon as it has not. */
+  late?: LateRemoval;
 }
 
 /**

@@ -9,7 +9,7 @@ const OF_NO_CONCERN: Record<'Solution' | 'Target', ReadonlySet<string>> = {
 };
 
 /** Annotations that a run reads; any other changes nothing that is deployed. */
-const READ_BY_RUNS = [Annotation.AllowEmpty, Annotation.Guid];
+const READ_BY_RUNS = [Annotation.Adopt, Annotation.AllowEmpty, Annotation.DeleteTimeout, Annotation.Guid];
 
 /**
  * What a write, or a request of deletion, orders.
