@@ -13,6 +13,7 @@ import {
 } from '@symphony/planning';
 import type { Claim, InlinePayload, RunControl } from '../queue/index.js';
 import type { DesiredStateReader, PlanRequest, Snapshot } from '../solution/index.js';
+import type { LateRemoval } from './late-removal.js';
 
 /** What one run works on: a stored object, or a posted deployment. */
 export interface Subject {
