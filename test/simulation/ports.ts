@@ -58,6 +58,10 @@ abstract class NotSimulated extends JobStore {
     throw new Error('views are not simulated');
   }
 
+  override suspend(): Promise<boolean> {
+    throw new Error('suspensions are not simulated');
+  }
+
   override retireOthers(): Promise<number> {
     throw new Error('a database of one engine is not simulated');
   }

@@ -4,6 +4,7 @@ import { completionsConformance } from './job-store/completions.js';
 import { fanOutsConformance } from './job-store/fan-outs.js';
 import { ordersConformance } from './job-store/orders.js';
 import { Bench, HOUR_MS, WORKER, type JobStoreSubject } from './job-store/subject.js';
+import { suspensionsConformance } from './job-store/suspensions.js';
 import { viewsConformance } from './job-store/views.js';
 import { workersConformance } from './job-store/workers.js';
 
@@ -23,6 +24,7 @@ export function jobStoreConformance(open: () => Promise<JobStoreSubject>): void 
 
   ordersConformance(() => bench);
   claimsConformance(() => bench);
+  suspensionsConformance(() => bench);
   completionsConformance(() => bench);
   workersConformance(() => bench);
   viewsConformance(() => bench);

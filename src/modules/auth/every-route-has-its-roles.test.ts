@@ -38,6 +38,8 @@ const CASES: Readonly<Record<string, readonly Role[] | 'public'>> = {
   'GET /v1alpha2/jobs': [A, R, O],
   'POST /v1alpha2/jobs': [A, O],
   'GET /v1alpha2/jobs/{kind}/{namespace}/{name}': [A, R, O],
+  'POST /v1alpha2/jobs/{kind}/{namespace}/{name}/suspend': [A, O],
+  'POST /v1alpha2/jobs/{kind}/{namespace}/{name}/resume': [A, O],
   'GET /v1alpha2/targets/registry': [A, R, T],
   'POST /v1alpha2/targets/registry': [A, T],
   'GET /v1alpha2/targets/registry/{name}': [A, R, T],

@@ -11,7 +11,7 @@ const DEADLINE_MS = 2_000;
 const STALE_MS = 60_000;
 
 const KINDS = ['Instance', 'Target'] as const;
-const STATES: readonly LaneState[] = ['waiting', 'running', 'idle', 'stalled'];
+const STATES: readonly LaneState[] = ['waiting', 'running', 'suspended', 'idle', 'stalled'];
 const QUEUE = { name: 'lanes' } as const;
 
 /** Gauges of what is stored: the same on every replica that is asked. */

@@ -47,6 +47,13 @@ export abstract class JobStore {
    */
   abstract orderInline(order: LaneOrder & { payload: InlinePayload }): Promise<string>;
 
+  /**
+   * Holds the runs of a stored object back, or lets them go on. What is ordered meanwhile waits; a run under way ends as it
+   * would. Lasting: it outlives workers and stores that are opened anew.
+   * @returns false when there is no such lane, or it is one of a posted deployment
+   */
+  abstract suspend(key: LaneKey, suspended: boolean): Promise<boolean>;
+
   abstract register(worker: string, leaseMs: number): Promise<void>;
   /** Takes due lanes, the most urgent first, fair over namespaces. */
   abstract claim(request: ClaimRequest): Promise<Claim[]>;

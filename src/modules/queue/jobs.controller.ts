@@ -1,9 +1,9 @@
-import { Controller, Get, Param, Post, Query, Res } from '@nestjs/common';
+import { applyDecorators, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { checkName, checkNamespace, NotFoundError, UnprocessableError } from '@symphony/model';
 import type { FastifyReply } from 'fastify';
 import { JobStore } from './job-store.js';
-import type { LaneView } from './lanes.js';
+import type { LaneKey, LaneView } from './lanes.js';
 import { limitOf, wordOf, type Query as QueryFields } from './query.js';
 import { LANE_SCHEMA, LANE_STATES } from './queue-schemas.js';
 
@@ -11,6 +11,18 @@ const KINDS = ['Target', 'Instance'] as const;
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1000;
 const TEXT = { type: 'string' };
+
+function ApiLaneOrder(operationId: string, summary: string): MethodDecorator {
+  return applyDecorators(
+    ApiOperation({ operationId, summary }),
+    ApiParam({ name: 'kind', schema: { type: 'string', enum: [...KINDS] } }),
+    ApiParam({ name: 'namespace', schema: TEXT }),
+    ApiParam({ name: 'name', schema: TEXT }),
+    ApiResponse({ status: 200, description: 'The lane.', schema: LANE_SCHEMA }),
+    ApiResponse({ status: 400, description: 'A part of the path is wrong.' }),
+    ApiResponse({ status: 404, description: 'There is no such object.' }),
+  );
+}
 
 /** The lanes of the job manager, for people and dashboards. */
 @ApiTags('jobs')
@@ -71,12 +83,38 @@ export class JobsController {
     @Param('namespace') namespace: string,
     @Param('name') name: string,
   ): Promise<LaneView> {
-    const kind = wordOf({ kind: kindText }, 'kind', KINDS) ?? 'Instance';
-    checkNamespace(namespace, 'namespace');
-    checkName(name, 'name');
-    const lane = await this.jobs.find({ kind, namespace, name });
-    if (!lane) throw new NotFoundError(`There is no job of the ${kind} ${name} in namespace ${namespace}.`);
+    const key = keyOf(kindText, namespace, name);
+    const lane = await this.jobs.find(key);
+    if (!lane) throw noSuchJob(key);
     return lane;
+  }
+
+  @Post(':kind/:namespace/:name/suspend')
+  @HttpCode(200)
+  @ApiLaneOrder(
+    'suspendJob',
+    'Hold the runs of an object back until it is resumed; one under way ends as it would',
+  )
+  suspend(
+    @Param('kind') kind: string,
+    @Param('namespace') namespace: string,
+    @Param('name') name: string,
+  ): Promise<LaneView> {
+    return this.#setSuspended(keyOf(kind, namespace, name), true);
+  }
+
+  @Post(':kind/:namespace/:name/resume')
+  @HttpCode(200)
+  @ApiLaneOrder(
+    'resumeJob',
+    'Let the runs of a suspended object go on: what was ordered meanwhile runs at once',
+  )
+  resume(
+    @Param('kind') kind: string,
+    @Param('namespace') namespace: string,
+    @Param('name') name: string,
+  ): Promise<LaneView> {
+    return this.#setSuspended(keyOf(kind, namespace, name), false);
   }
 
   /** Symphony activates workflows here. */
@@ -89,4 +127,22 @@ export class JobsController {
       'CampaignsNotSupported',
     );
   }
+
+  async #setSuspended(key: LaneKey, suspended: boolean): Promise<LaneView> {
+    const lane = (await this.jobs.suspend(key, suspended)) ? await this.jobs.find(key) : undefined;
+    if (!lane) throw noSuchJob(key);
+    return lane;
+  }
+}
+
+/** @throws InvalidInputError that names the part of the path */
+function keyOf(kindText: string, namespace: string, name: string): LaneKey {
+  const kind = wordOf({ kind: kindText }, 'kind', KINDS) ?? 'Instance';
+  checkNamespace(namespace, 'namespace');
+  checkName(name, 'name');
+  return { kind, namespace, name };
+}
+
+function noSuchJob({ kind, namespace, name }: LaneKey): NotFoundError {
+  return new NotFoundError(`There is no job of the ${kind} ${name} in namespace ${namespace}.`);
 }

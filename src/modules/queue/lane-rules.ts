@@ -1,3 +1,4 @@
+import { REASONS, type ReasonCode } from '@symphony/model';
 import { CAUSES, type Cause, type LaneState, type RunResult } from './lanes.js';
 
 /** What holds for lanes wherever they are kept. Pure: chance and time come from the caller. */
@@ -52,14 +53,24 @@ export function causesFrom(start: number): number[] {
   return [start, ...CAUSES.map((_, index) => index).filter((index) => index !== start)];
 }
 
-/** @param lane `due`: an order waits, now or for later; `result`: of the last run */
+/** Why a lane is as it is: what the last run said, unless it is held back whatever that was. */
+export function reasonOf(
+  state: LaneState,
+  last: { reason?: ReasonCode; message?: string },
+): { reason?: ReasonCode; message?: string } {
+  return state === 'suspended' ? { reason: 'Suspended', message: REASONS.Suspended } : last;
+}
+
+/** @param lane `due`: an order waits, now or for later; `result`: of the last run; of one under way it is `running` also when suspended */
 export function laneStateOf(lane: {
   running: boolean;
+  suspended: boolean;
   due: boolean;
   cause: Cause;
   result?: RunResult;
 }): LaneState {
   if (lane.running) return 'running';
+  if (lane.suspended) return 'suspended';
   if (lane.due && lane.cause !== 'periodic') return 'waiting';
   return lane.result === 'waiting' ? 'stalled' : 'idle';
 }

@@ -147,7 +147,8 @@ export interface LaneView extends LaneKey {
 /**
  * - `waiting`: an order is due or will be (also a retry; see `reason`)
  * - `running`
+ * - `suspended`: nothing runs until somebody resumes it
  * - `idle`: nothing is due but the next periodic run
  * - `stalled`: waits for a change, or gave up; `reason` says what to do
  */
-export type LaneState = 'waiting' | 'running' | 'idle' | 'stalled';
+export type LaneState = 'waiting' | 'running' | 'suspended' | 'idle' | 'stalled';

@@ -58,7 +58,7 @@ export const ACCEPTED_SCHEMA = {
   properties: { result: { type: 'string', example: '200 - instance reconcilation job accepted' } },
 };
 
-export const LANE_STATES = ['waiting', 'running', 'idle', 'stalled'] as const;
+export const LANE_STATES = ['waiting', 'running', 'suspended', 'idle', 'stalled'] as const;
 
 export const LANE_SCHEMA = {
   type: 'object',
@@ -83,13 +83,16 @@ export const LANE_SCHEMA = {
       type: 'string',
       enum: [...LANE_STATES],
       description:
-        '`waiting`: a run is due or will be tried again; `idle`: only the next periodic run; `stalled`: waits for a change, `reason` says which.',
+        '`waiting`: a run is due or will be tried again; `suspended`: nothing runs until it is resumed; `idle`: only the next periodic run; `stalled`: waits for a change, `reason` says which.',
     },
     generation: COUNT,
     action: { type: 'string', enum: ['update', 'delete'] },
     cause: { type: 'string', enum: [...CAUSES], description: 'Why the next or present run was ordered.' },
     attempts: { type: 'integer', description: 'Failed runs since the last success or order.' },
-    reason: { type: 'string', description: 'Code of how the last run ended.' },
+    reason: {
+      type: 'string',
+      description: 'Code of how the last run ended; `Suspended` of a suspended lane.',
+    },
     message: { type: 'string', description: 'The same as a sentence that says what to do.' },
     dueAt: TIME,
     runningSince: TIME,

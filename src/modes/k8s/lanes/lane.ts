@@ -2,6 +2,7 @@ import type { Reason, ReasonCode } from '@symphony/model';
 import {
   CAUSES,
   laneStateOf,
+  reasonOf,
   type Cause,
   type Claim,
   type Fence,
@@ -181,18 +182,21 @@ export function claimOf(lane: Lane, clock: LaneClock): Claim {
 
 export function viewOf(lane: Lane, clock: LaneClock): LaneView {
   const { worker, dueAt, reason, message } = lane;
+  const state = stateOf(lane);
   return {
     id: lane.id,
     kind: lane.kind,
     namespace: lane.namespace,
     name: lane.name,
-    state: stateOf(lane),
+    state,
     generation: lane.generation,
     action: lane.deleting ? 'delete' : 'update',
     ...(worker !== undefined || dueAt !== undefined ? { cause: causeOf(lane) } : {}),
     attempts: lane.attempts,
-    ...(reason === undefined ? {} : { reason }),
-    ...(message === undefined ? {} : { message }),
+    ...reasonOf(state, {
+      ...(reason === undefined ? {} : { reason }),
+      ...(message === undefined ? {} : { message }),
+    }),
     ...(dueAt === undefined ? {} : { dueAt: timeText(dueAt, clock) }),
     ...(worker === undefined ? {} : { worker, runningSince: timeText(lane.claimedAt, clock) }),
     orderSeq: String(lane.orderSeq),

@@ -46,6 +46,12 @@ const REMOVE: Statement = {
   text: `DELETE FROM lanes WHERE kind = $1 AND namespace = $2 AND name = $3`,
 };
 
+const SUSPEND: Statement = {
+  name: 'lane_suspend',
+  text: `
+  UPDATE lanes SET suspended = $4 WHERE kind = $1 AND namespace = $2 AND name = $3 AND NOT inline RETURNING id`,
+};
+
 const DROP_STRAYS: Statement = {
   name: 'lane_drop_strays',
   text: `
@@ -108,6 +114,12 @@ export async function insertFanOuts(sql: Sql, fanOuts: readonly FanOut[]): Promi
 /** Forgets a lane with its object, in the caller's transaction; a run under way is fenced from then on. */
 export async function removeLane(sql: Sql, key: LaneKey): Promise<void> {
   await sql.query(REMOVE, [key.kind, key.namespace, key.name]);
+}
+
+/** @returns false when there is no such lane, or it is one of a posted deployment */
+export async function suspendLane(sql: Sql, key: LaneKey, suspended: boolean): Promise<boolean> {
+  const lanes = await sql.query(SUSPEND, [key.kind, key.namespace, key.name, suspended]);
+  return lanes.length > 0;
 }
 
 /** One statement cannot fold two orders into one row: orders of the same lane are folded here first. */

@@ -19,7 +19,7 @@ import { LaneClaims } from './claims.js';
 import { Completion, type CompletionOptions, type OutcomeWriter } from './completion.js';
 import { expandFanOuts } from './fan-outs.js';
 import { orderInlineLane } from './inline-payloads.js';
-import { orderUnlocked } from './orders.js';
+import { orderUnlocked, suspendLane } from './orders.js';
 import { findLane, isLaneDone, listLanes, nextDueMs } from './views.js';
 import type { PostgresWakeups } from './wakeups.js';
 import { Workers, type WorkerObserver } from './workers.js';
@@ -59,6 +59,12 @@ export class PostgresJobStore extends JobStore {
     const seq = await this.database.transaction((tx) => orderInlineLane(tx, order));
     this.wakeups.wake({ lanes: [order], fanOuts: false });
     return seq;
+  }
+
+  override async suspend(key: LaneKey, suspended: boolean): Promise<boolean> {
+    const found = await suspendLane(this.database, key, suspended);
+    if (found && !suspended) this.wakeups.wake({ lanes: [key], fanOuts: false });
+    return found;
   }
 
   override register(worker: string, leaseMs: number): Promise<void> {

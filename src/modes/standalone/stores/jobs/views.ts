@@ -3,6 +3,7 @@ import {
   CAUSES,
   continueAfter,
   positionOf,
+  reasonOf,
   type LaneKey,
   type LaneQuery,
   type LaneState,
@@ -14,6 +15,7 @@ import { READY } from './claims.js';
 /** `LaneState` of a row of lanes that is called l. */
 export const LANE_STATE = `CASE
     WHEN l.worker IS NOT NULL THEN 'running'
+    WHEN l.suspended THEN 'suspended'
     WHEN l.due_at IS NOT NULL AND l.cause <> 3 THEN 'waiting'
     WHEN l.result = 'waiting' THEN 'stalled'
     ELSE 'idle' END`;
@@ -113,8 +115,10 @@ function viewOf(row: LaneRow): LaneView {
     action: row.deleting ? 'delete' : 'update',
     cause: row.due_at || row.worker ? CAUSES[row.cause] : undefined,
     attempts: row.attempts,
-    reason: row.reason !== null && isReason(row.reason) ? row.reason : undefined,
-    message: row.message ?? undefined,
+    ...reasonOf(row.state, {
+      reason: row.reason !== null && isReason(row.reason) ? row.reason : undefined,
+      message: row.message ?? undefined,
+    }),
     dueAt: row.due_at?.toISOString(),
     runningSince: row.claimed_at?.toISOString(),
     worker: row.worker ?? undefined,
