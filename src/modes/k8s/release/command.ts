@@ -19,10 +19,10 @@ const DEADLINE_MS = 4 * 60_000;
  */
 export async function runRelease(config: Pick<AppConfig, 'kubernetes'>, io: Output): Promise<number> {
   try {
-    const { targets, instances, ledgers } = await release(config);
+    const { targets, instances, ledgers, posted } = await release(config);
     io.out(
-      `Took the engine's finalizers off ${targets} targets, ${instances} instances and ${ledgers} ledgers. ` +
-        'The objects, their ledgers and what is deployed stay.\n',
+      `Took the engine's finalizers off ${targets} targets, ${instances} instances and ${ledgers} ledgers, ` +
+        `and off ${posted} posted deployments. The objects, their ledgers and what is deployed stay.\n`,
     );
     return 0;
   } catch (error) {

@@ -7,6 +7,7 @@ import { LEDGER_FINALIZER, LEDGER_TYPE } from '../ledger/ledger-object.js';
 import { typeOf } from '../objects/custom-object.js';
 import { FINALIZERS } from '../objects/finalizers.js';
 import { unlessMissing } from '../objects/readable.js';
+import { POSTED_FINALIZER, POSTED_TYPE } from '../posted/index.js';
 
 /** How long the Lease stays taken afterwards: replicas that are still there must not put the finalizers back. */
 const KEPT_SECONDS = 30;
@@ -32,6 +33,8 @@ export interface Released {
   targets: number;
   instances: number;
   ledgers: number;
+  /** Records of posted deployments. */
+  posted: number;
 }
 
 /**
@@ -65,7 +68,9 @@ export async function releaseCluster(options: ReleaseOptions): Promise<Released>
   await keep();
   const ledgers = await strip(options, LEDGER_TYPE, LEDGER_FINALIZER);
   await keep();
-  return { targets, instances, ledgers };
+  const posted = await strip(options, POSTED_TYPE, POSTED_FINALIZER);
+  await keep();
+  return { targets, instances, ledgers, posted };
 }
 
 /** @returns the Lease as ours, and for how long its former holder may still think that it leads */
