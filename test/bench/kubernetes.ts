@@ -187,7 +187,7 @@ async function watched(
 ): Promise<void> {
   const done = new Set<string>();
   await following(bench, plural, ({ object: { metadata, status } }) => {
-    if (holds((status ?? {}) as Status, metadata.name)) done.add(metadata.name);
+    if (holds(status ?? {}, metadata.name)) done.add(metadata.name);
     return done.size >= count;
   });
 }

@@ -1,3 +1,4 @@
+import type { DeployableKind } from '@symphony/model';
 import { ApiClient, fixedAccess } from '../../src/modes/k8s/client/index.js';
 import {
   LEDGER_INDEXES,
@@ -42,7 +43,11 @@ export async function openKubernetesParts(
     type: LEDGER_TYPE,
     indexes: LEDGER_INDEXES,
   });
-  const finalizers = new Finalizers({ client, seen: (kind, ref) => objects.get(kind, ref) });
+  const finalizers = new Finalizers({
+    client,
+    seen: (kind, ref) => objects.get(kind, ref),
+    written: (kind, object) => objects.of<DeployableKind>(kind).seen(object),
+  });
   const ledger = new KubernetesLedger({
     client,
     cache: ledgers,

@@ -1,7 +1,7 @@
 import type { AppConfig } from '../../config/index.js';
 import { messageOf, type DeployableKind, type DeploymentOwner } from '@symphony/model';
 import type { LaneKey, SummaryStore } from '../../modules/queue/index.js';
-import { ApiClient, openAccess, type ClusterAccess } from './client/index.js';
+import { ApiClient, openAccess, SharedReads, type ClusterAccess } from './client/index.js';
 import { OrderedLanes } from './controller/ordered-lanes.js';
 import { dependentsFrom } from './controller/dependents.js';
 import { lineOf, Operator } from './controller/operator.js';
@@ -159,7 +159,11 @@ export class KubernetesRuntime {
     });
     this.health = new MemoryTargetHealth((uid) => this.#recovered(uid));
     const refused = new RefusedWrites({ leadership: this.elector, log });
-    const finalizers = new Finalizers({ client, seen: (kind, ref) => this.objects.get(kind, ref) });
+    const finalizers = new Finalizers({
+      client,
+      seen: (kind, ref) => this.objects.get(kind, ref),
+      written: (kind, object) => this.objects.of<DeployableKind>(kind).seen(object),
+    });
     const keepOwner = async ({ kind, namespace, name, uid }: DeploymentOwner): Promise<void> => {
       if (kind !== 'Inline') await finalizers.add(kind, { namespace, name }, uid);
     };
@@ -243,7 +247,8 @@ export class KubernetesRuntime {
       },
     });
     this.desiredState = new KubernetesDesiredState({
-      client,
+      client: new SharedReads(client),
+      seen: (kind, ref) => this.objects.get(kind, ref),
       targets: this.objects.targets,
       ledger: this.ledger,
       attach: (owner, fence) => this.reattachment.attach(owner, fence),

@@ -11,11 +11,13 @@ export interface Progress {
 
 /** Where progress is shown. Fenced, and best effort: no decision ever reads it. */
 export abstract class ProgressStore {
+  /** A run that ends sooner writes no progress here, in milliseconds: its outcome tells it all. */
+  readonly afterMs: number = 500;
   abstract write(claim: Claim, progress: Progress): Promise<void>;
 }
 
 export interface ProgressOptions {
-  /** A run that ends sooner writes no progress: its outcome tells it all. Milliseconds. */
+  /** See `ProgressStore`. */
   afterMs: number;
   /** At most one write per this many milliseconds. */
   everyMs: number;

@@ -39,7 +39,7 @@ import {
 } from './run-ending.js';
 import type { Execution } from './execution.js';
 import type { StepExecutor } from './step-executor.js';
-import { inlineSubject, storedSubject, type Subject } from './subject.js';
+import { inlineSubject, knownSubject, storedSubject, type Subject } from './subject.js';
 import { takeReports } from './take-reports.js';
 
 export interface ReconcilerParts {
@@ -86,6 +86,8 @@ export class Reconciler extends RunHandler {
   override async run(claim: Claim, control: RunControl): Promise<RunOutcome> {
     const { reader, planner } = this.parts;
     const identity: RunIdentity = { runId: randomUUID(), startedAt: new Date().toISOString(), claim };
+    const unchanged = await this.#unchanged(claim, control);
+    if (unchanged) return unchangedOutcome(unchanged, this.#nextRunMs(unchanged));
     const subject = claim.payload
       ? await inlineSubject(reader, claim, claim.payload, control)
       : await storedSubject(reader, claim, control);
@@ -93,7 +95,10 @@ export class Reconciler extends RunHandler {
     if (!subject) return { result: 'removed', reason: reason('Succeeded') };
     await this.#takeReports(subject, claim);
 
-    const progress = new ProgressSession(this.parts.progress, claim, this.parts.progressOptions);
+    const progress = new ProgressSession(this.parts.progress, claim, {
+      afterMs: this.parts.progress.afterMs,
+      ...this.parts.progressOptions,
+    });
     subject.limit =
       subject.object && removalLimitOf(subject.object, this.parts.deleteTimeoutMs ?? HALF_HOUR_MS);
     await this.#lookAtTheClock(subject);
@@ -118,6 +123,16 @@ export class Reconciler extends RunHandler {
     } finally {
       await progress.end();
     }
+  }
+
+  /**
+   * Something that the object depends on was written, or a new leader looks at it for the first time: many are ordered at once,
+   * and mostly nothing is to be done. What is known may be a little old; what it does not show yet orders a run of its own.
+   */
+  async #unchanged(claim: Claim, control: RunControl): Promise<Subject | undefined> {
+    if (claim.payload || claim.cause !== 'dependent' || claim.lastHash === undefined) return undefined;
+    const subject = await knownSubject(this.parts.reader, claim, control);
+    return subject && (await this.parts.planner.isUnchanged(subject.request)) ? subject : undefined;
   }
 
   /** What was reported since the last run is part of what this one begins with. */

@@ -55,7 +55,20 @@ export async function storedSubject(
   claim: Claim,
   control: RunControl,
 ): Promise<Subject | undefined> {
-  const snapshot = await reader.read(claim);
+  return subjectOf(await reader.read(claim), claim, control);
+}
+
+/** The same from what is known without asking anybody; undefined when that is not known. */
+export async function knownSubject(
+  reader: DesiredStateReader,
+  claim: Claim,
+  control: RunControl,
+): Promise<Subject | undefined> {
+  const snapshot = await reader.readKnown(claim);
+  return snapshot && subjectOf(snapshot, claim, control);
+}
+
+function subjectOf(snapshot: Snapshot, claim: Claim, control: RunControl): Subject | undefined {
   const { object, solution, targets } = snapshot;
   if (!object) return undefined;
   const jobId = claim.seq;

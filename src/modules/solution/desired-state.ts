@@ -40,6 +40,13 @@ export interface SnapshotKey {
  */
 export abstract class DesiredStateReader {
   abstract read(key: SnapshotKey): Promise<Snapshot>;
+  /**
+   * What is known without asking anybody, which may be a little old: enough to see that there is nothing to do, never to do
+   * something. Undefined when that is not known.
+   */
+  readKnown(_key: SnapshotKey): Promise<Snapshot | undefined> {
+    return Promise.resolve(undefined);
+  }
   /** The same for a posted deployment, which has no stored object: only its ledger. */
   abstract readInline(
     ownerUid: string,

@@ -102,6 +102,18 @@ export class RunPlanner {
     private readonly options: PlannerOptions,
   ) {}
 
+  /** Whether `skipWhen` holds, asking no target; false as well when the desired state cannot be told. */
+  async isUnchanged(request: PlanRequest): Promise<boolean> {
+    if (!request.skipWhen) return false;
+    const values = new RunValues(this.sources, this.options.digestKey, request.namespace, request.stop);
+    try {
+      return request.skipWhen(await values.withConstraints(request.generate));
+    } catch {
+      // Why is for the run to say, which looks closer.
+      return false;
+    }
+  }
+
   /** @returns undefined when `skipWhen` held. @throws DeploymentError, ExpressionError, or what a signal carries. */
   async prepare(request: PlanRequest): Promise<PlannedRun | undefined> {
     const values = new RunValues(this.sources, this.options.digestKey, request.namespace, request.stop);

@@ -6,4 +6,5 @@ export { deadlineAfter, orAborted, pause } from './deadline.js';
 export * from './kube-object.js';
 export { listAll } from './list-all.js';
 export { openAccess } from './open-access.js';
+export { SharedReads } from './shared-reads.js';
 export type { RequestRecord } from './transport.js';

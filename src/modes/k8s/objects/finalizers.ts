@@ -16,17 +16,32 @@ export interface FinalizersOptions {
   client: Pick<ApiClient, 'get' | 'patch'>;
   /** The object as it was last seen. */
   seen(kind: DeployableKind, ref: ObjectRef): CustomObject | undefined;
+  /** Takes over the answer of a write, so that the next one is based on it. */
+  written(kind: DeployableKind, object: CustomObject<DeployableKind>): void;
 }
 
 /** Puts our finalizer on users' objects and takes it off; those of others stay. Of the user's half nothing else is written. */
 export class Finalizers {
+  /** Objects by uid that are getting ours: what many are put on at once gets it once. */
+  readonly #adding = new Map<string, Promise<void>>();
+
   constructor(private readonly options: FinalizersOptions) {}
 
   /** Nothing is deployed for an object that could go without notice. @throws FencedError when it is going, or gone */
   async add(kind: DeployableKind, ref: ObjectRef, uid: string): Promise<void> {
     const seen = this.options.seen(kind, ref);
     if (seen?.metadata.uid === uid && has(seen, kind)) return;
-    await this.#change(kind, ref, uid, seen, (object) => {
+    const adding = this.#adding.get(uid) ?? this.#add(kind, ref, uid, seen);
+    this.#adding.set(uid, adding);
+    try {
+      await adding;
+    } finally {
+      if (this.#adding.get(uid) === adding) this.#adding.delete(uid);
+    }
+  }
+
+  #add(kind: DeployableKind, ref: ObjectRef, uid: string, seen: CustomObject | undefined): Promise<void> {
+    return this.#change(kind, ref, uid, seen, (object) => {
       if (has(object, kind)) return undefined;
       // The server takes no new finalizer on what is being deleted.
       if (object.metadata.deletionTimestamp !== undefined) throw new FencedError();
@@ -36,8 +51,11 @@ export class Finalizers {
 
   /** Lets a deleted object go. Nothing happens when it is gone, or never had it. */
   async remove(kind: DeployableKind, ref: ObjectRef, uid: string): Promise<void> {
+    const seen = this.options.seen(kind, ref);
+    // What was not seen on it may be there all the same.
+    const known = seen?.metadata.uid === uid && has(seen, kind) ? seen : undefined;
     try {
-      await this.#change(kind, ref, uid, undefined, (object) =>
+      await this.#change(kind, ref, uid, known, (object) =>
         has(object, kind) ? finalizersOf(object).filter((name) => name !== FINALIZERS[kind]) : undefined,
       );
     } catch (error) {
@@ -65,6 +83,7 @@ export class Finalizers {
         const written = await unlessMissing(client.patch(typeOf(kind), ref, { kind: 'merge', body }));
         // Deleted since it was seen: what nobody holds goes at once.
         if (!written) throw new FencedError();
+        if (finalizers.includes(FINALIZERS[kind])) this.options.written(kind, written);
         return;
       } catch (error) {
         if (!(error instanceof ConflictError) || attempt === MAX_TRIES) throw error;

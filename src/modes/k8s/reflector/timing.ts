@@ -11,8 +11,8 @@ export interface ReflectorTiming {
   /** Between attempts. */
   backoff: BackoffOptions;
   /**
-   * After this the next watch begins with a list, which heals what no event told: a server or a proxy that lost one. Up to a
-   * tenth later. Zero for never.
+   * After this the next watch begins with a list, which heals what no event told: a server or a proxy that lost one. Kubernetes'
+   * own servers lose none, and runs read what they act on, so this is rare. Up to a tenth later. Zero for never.
    */
   relistMs: number;
   /** For one page of a list. */
@@ -28,7 +28,7 @@ export const DEFAULT_TIMING: ReflectorTiming = {
   // Ten seconds at most: a server that comes back after half a minute is noticed soon, and one request per resource and ten
   // seconds is no storm.
   backoff: { firstMs: 200, mostMs: 10_000 },
-  relistMs: 1_800_000,
+  relistMs: 36_000_000,
   listMs: 60_000,
   staleMs: 60_000,
 };

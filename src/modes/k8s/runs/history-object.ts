@@ -53,7 +53,7 @@ export function brief(object: RunHistoryObject): RunHistoryObject {
   const { name, namespace, uid, resourceVersion } = object.metadata;
   const { owner, runs = [], summary } = object.spec;
   return {
-    metadata: { name, namespace, uid, resourceVersion } as RunHistoryObject['metadata'],
+    metadata: { name, namespace, uid, resourceVersion },
     spec: {
       owner,
       runs: runs.slice(0, 1).map(({ steps: _steps, ...run }) => run),

@@ -15,12 +15,14 @@ import {
   type UnhealthyTarget,
 } from '../../../modules/solution/index.js';
 import { referencesOf } from '../../../modules/state/index.js';
-import type { ApiClient } from '../client/index.js';
+import type { ObjectRef, SharedReads } from '../client/index.js';
 import { toStored, typeOf, type CustomObject } from '../objects/custom-object.js';
 import { unlessMissing, unreadable } from '../objects/readable.js';
 
 export interface DesiredStateSources {
-  client: Pick<ApiClient, 'get'>;
+  client: Pick<SharedReads, 'get'>;
+  /** An object as it was last seen. */
+  seen<K extends ObjectKind>(kind: K, ref: ObjectRef): CustomObject<K> | undefined;
   /** The targets as they were last seen. */
   targets: {
     list(namespace?: string): CustomObject<'Target'>[];
@@ -34,6 +36,13 @@ export interface DesiredStateSources {
   onRead(object: CustomObject): void;
 }
 
+/** How an object is read: live, or as it was last seen. Undefined for one that is not there. */
+type Look = <K extends ObjectKind>(
+  kind: K,
+  namespace: string,
+  name: string,
+) => Promise<CustomObject<K> | undefined>;
+
 /**
  * Reads what a run is decided from. The object, its solution and the targets that it names are read live; what selects its
  * targets takes them from the cache, which only ever goes forward. A target that the ledger knows and the cache does not is
@@ -45,13 +54,26 @@ export class KubernetesDesiredState extends DesiredStateReader {
   }
 
   override async read(key: SnapshotKey): Promise<Snapshot> {
-    const custom = await this.#get(key.kind, key.namespace, key.name);
+    const { kind, namespace, name, fence } = key;
+    const custom = await this.#live(kind, namespace, name);
     if (!custom) return { targets: [], ledger: [], unhealthy: [] };
     this.sources.onRead(custom);
-    const object = toStored(key.kind, custom);
-    const { kind, namespace, name, fence } = key;
+    const object = toStored(kind, custom);
     if (fence) await this.sources.attach({ kind, namespace, name, uid: object.uid }, fence);
+    return this.#around(object, await this.#entriesOf(object), this.#live);
+  }
+
+  /** From the caches. An owner without ledger may have one that was restored for it: who runs has to look. */
+  override async readKnown({ kind, namespace, name }: SnapshotKey): Promise<Snapshot | undefined> {
+    const custom = this.sources.seen(kind, { namespace, name });
+    if (!custom) return undefined;
+    const object = toStored(kind, custom);
     const ledger = await this.#entriesOf(object);
+    return ledger.length === 0 ? undefined : this.#around(object, ledger, this.#known);
+  }
+
+  /** What else a run for an object is decided from. */
+  async #around(object: StoredObject<DeployableKind>, ledger: LedgerEntry[], look: Look): Promise<Snapshot> {
     if (object.kind === 'Target') {
       const target = object as StoredObject<'Target'>;
       return this.#snapshot(target, undefined, [target], ledger, unreadable(target));
@@ -60,8 +82,8 @@ export class KubernetesDesiredState extends DesiredStateReader {
     // What cannot be read says nothing of what it wants; removing what it has needs only the ledger.
     const invalid = unreadable(instance);
     const [solution, targets] = await Promise.all([
-      invalid ? undefined : this.#solutionOf(instance),
-      this.#targetsOf(invalid ? { ...instance, spec: { solution: '' } } : instance, ledger),
+      invalid ? undefined : solutionOf(instance, look),
+      this.#targetsOf(invalid ? { ...instance, spec: { solution: '' } } : instance, ledger, look),
     ]);
     const known = new Set(ledger.map(({ targetUid }) => targetUid));
     const named = new Set(candidatesOf(invalid ? '' : (instance.spec.target?.name ?? '')));
@@ -124,20 +146,10 @@ export class KubernetesDesiredState extends DesiredStateReader {
     };
   }
 
-  async #solutionOf({
-    namespace,
-    spec,
-  }: StoredObject<'Instance'>): Promise<StoredObject<'Solution'> | undefined> {
-    for (const name of candidatesOf(spec.solution)) {
-      const solution = await this.#live('Solution', namespace, name);
-      if (solution) return solution;
-    }
-    return undefined;
-  }
-
   async #targetsOf(
     { namespace, spec }: StoredObject<'Instance'>,
     ledger: readonly LedgerEntry[],
+    look: Look,
   ): Promise<StoredObject<'Target'>[]> {
     const { dynamic } = referencesOf('Instance', spec);
     const found = new Map<string, StoredObject<'Target'>>();
@@ -148,8 +160,8 @@ export class KubernetesDesiredState extends DesiredStateReader {
       for (const target of this.sources.targets.list(namespace)) add(toStored('Target', target));
     } else {
       const names = candidatesOf(spec.target?.name ?? '').filter((name) => name !== '');
-      for (const target of await Promise.all(names.map((name) => this.#live('Target', namespace, name)))) {
-        add(target);
+      for (const target of await Promise.all(names.map((name) => look('Target', namespace, name)))) {
+        add(target && toStored('Target', target));
       }
     }
     const missing = new Map(
@@ -158,32 +170,33 @@ export class KubernetesDesiredState extends DesiredStateReader {
         .map(({ targetUid, targetName }) => [targetUid, targetName]),
     );
     const others = [...missing].map(async ([uid, name]) => {
-      const target = await this.#live('Target', namespace, name);
+      const target = await look('Target', namespace, name);
       // Another target may have the name by now.
-      if (target?.uid === uid) add(target);
+      if (target?.metadata.uid === uid) add(toStored('Target', target));
     });
     await Promise.all(others);
     return [...found.values()];
   }
 
-  async #live<K extends ObjectKind>(
-    kind: K,
-    namespace: string,
-    name: string,
-  ): Promise<StoredObject<K> | undefined> {
-    const object = await this.#get(kind, namespace, name);
-    return object && toStored(kind, object);
-  }
+  readonly #known: Look = (kind, namespace, name) =>
+    Promise.resolve(this.sources.seen(kind, { namespace, name }));
 
-  async #get<K extends ObjectKind>(
-    kind: K,
-    namespace: string,
-    name: string,
-  ): Promise<CustomObject<K> | undefined> {
+  readonly #live: Look = async (kind, namespace, name) => {
     // Specs may name what no object can be called.
     if (!isObjectName(name)) return undefined;
     return unlessMissing(this.sources.client.get(typeOf(kind), { namespace, name }));
+  };
+}
+
+async function solutionOf(
+  { namespace, spec }: StoredObject<'Instance'>,
+  look: Look,
+): Promise<StoredObject<'Solution'> | undefined> {
+  for (const name of candidatesOf(spec.solution)) {
+    const solution = await look('Solution', namespace, name);
+    if (solution) return toStored('Solution', solution);
   }
+  return undefined;
 }
 
 function isObjectName(name: string): boolean {

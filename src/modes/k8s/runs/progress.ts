@@ -35,6 +35,8 @@ const MANY = 1_000;
  * its runs follow each other fast: what comes earlier waits, and gives way to what is newer.
  */
 export class KubernetesProgress extends ProgressStore {
+  /** Later than in a database, where a write costs little and is seen by nobody else. */
+  override readonly afterMs = 1_000;
   readonly #shown = new Map<string, Shown>();
   readonly #everyMs: number;
 
