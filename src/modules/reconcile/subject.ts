@@ -13,6 +13,7 @@ import {
 } from '@symphony/planning';
 import type { Claim, InlinePayload, RunControl } from '../queue/index.js';
 import type { DesiredStateReader, PlanRequest, Snapshot } from '../solution/index.js';
+import { ledgerHolds } from './ledger-holds.js';
 import type { LateRemoval } from './late-removal.js';
 
 /** What one run works on: a stored object, or a posted deployment. */
@@ -30,12 +31,12 @@ export interface Subject {
   snapshot: Pick<Snapshot, 'ledger' | 'unhealthy' | 'targets'>;
   /** True once a progress write may have changed the stored status. */
   progressShown: () => boolean;
-  /** Until what was reported to have failed is asked for anew. Milliseconds. */
-  reportRetryMs?: number;
   /** By when its removal is to have ended; set with the object, where that is being deleted. */
   limit?: RemovalLimit;
   /** Set as soon as it has not. */
   late?: LateRemoval;
+  /** Until what was reported to have failed is asked for anew. Milliseconds. */
+  reportRetryMs?: number;
 }
 
 /**
@@ -107,6 +108,7 @@ function subjectOf(snapshot: Snapshot, claim: Claim, control: RunControl): Subje
       skipWhen: (deployment) =>
         claim.cause === 'dependent' &&
         claim.lastHash === deployment.hash &&
+        ledgerHolds(deployment, snapshot.ledger) &&
         snapshot.unhealthy.length === 0 &&
         !object.deletionTimestamp &&
         !deployment.targets.some((target) => forced.has(target.uid)),
