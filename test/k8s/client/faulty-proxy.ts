@@ -11,6 +11,9 @@ export interface ProxiedRequest {
   watch: boolean;
   /** By `performance.now()`. */
   at: number;
+  body: string;
+  /** By the API server. */
+  answered?: { status: number; at: number };
 }
 
 export type Fault =
@@ -22,6 +25,8 @@ export type Fault =
   | 'hang'
   /** The request is passed on later. */
   | { delayMs: number }
+  /** Awaited before the request is passed on, and between the server's answer and the client's hearing of it. */
+  | { before: () => Promise<void>; after: () => Promise<void> }
   | { status: number; headers?: Record<string, string>; body: unknown };
 
 /**
@@ -35,8 +40,10 @@ export class FaultyProxy {
   peak = 0;
   /** Decides about each request. */
   fault: (request: ProxiedRequest) => Fault | undefined = () => undefined;
-  /** Decides what becomes of each event of a watch, a line without its end. */
-  tamper: (line: string, request: ProxiedRequest) => readonly string[] = (line) => [line];
+  /** Decides what becomes of each event of a watch, a line without its end. `later` sends one more, at any time. */
+  tamper: (line: string, request: ProxiedRequest, later: (line: string) => void) => readonly string[] = (
+    line,
+  ) => [line];
   readonly #sockets = new Set<Socket>();
   readonly #agent: Agent;
   #refusing = false;
@@ -92,11 +99,18 @@ export class FaultyProxy {
 
   async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = '', url = '' } = incoming;
-    const seen = { method, url, watch: url.includes('watch=true'), at: performance.now() };
+    const seen: ProxiedRequest = {
+      method,
+      url,
+      watch: url.includes('watch=true'),
+      at: performance.now(),
+      body: '',
+    };
     this.requests.push(seen);
     const chunks: Uint8Array[] = [];
     try {
       for await (const chunk of incoming as AsyncIterable<Uint8Array>) chunks.push(chunk);
+      seen.body = Buffer.concat(chunks).toString();
       const fault = this.fault(seen);
       if (fault === 'hang') return;
       if (fault === 'cut-before') {
@@ -105,8 +119,11 @@ export class FaultyProxy {
         response.writeHead(fault.status, { 'content-type': 'application/json', ...fault.headers });
         response.end(JSON.stringify(fault.body));
       } else {
-        if (typeof fault === 'object') await new Promise((resolve) => setTimeout(resolve, fault.delayMs));
-        await this.#pass(seen, incoming, Buffer.concat(chunks), response, fault === 'cut-after');
+        if (typeof fault === 'object' && 'delayMs' in fault) {
+          await new Promise((resolve) => setTimeout(resolve, fault.delayMs));
+        }
+        if (typeof fault === 'object' && 'before' in fault) await fault.before();
+        await this.#pass(seen, incoming, response, fault);
       }
     } catch {
       response.destroy();
@@ -116,11 +133,11 @@ export class FaultyProxy {
   async #pass(
     seen: ProxiedRequest,
     { headers }: IncomingMessage,
-    body: Buffer,
     response: ServerResponse,
-    loses: boolean,
+    fault: Fault | undefined,
   ): Promise<void> {
     const gone = new AbortController();
+    if (response.destroyed) return;
     response.once('close', () => gone.abort());
     const answer = await request(`${this.target.server}${seen.url}`, {
       dispatcher: this.#agent,
@@ -130,10 +147,11 @@ export class FaultyProxy {
         authorization: `Bearer ${this.target.user.token}`,
         ...(headers['content-type'] ? { 'content-type': headers['content-type'] } : {}),
       },
-      body: body.length > 0 ? body : null,
+      body: seen.body === '' ? null : seen.body,
       signal: gone.signal,
     });
-    if (loses) {
+    seen.answered = { status: answer.statusCode, at: performance.now() };
+    if (fault === 'cut-after') {
       await answer.body.dump();
       response.destroy();
       return;
@@ -143,16 +161,21 @@ export class FaultyProxy {
       'content-type': String(type),
       ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
     });
-    response.flushHeaders();
     if (!seen.watch || answer.statusCode !== 200) {
-      response.end(await answer.body.text());
+      const text = await answer.body.text();
+      if (typeof fault === 'object' && 'after' in fault) await fault.after();
+      response.end(text);
       return;
     }
+    response.flushHeaders();
+    const later = (line: string): void => {
+      if (!response.destroyed && !response.writableEnded) response.write(`${line}\n`);
+    };
     let rest = '';
     for await (const chunk of answer.body.setEncoding('utf8')) {
       const lines = (rest + String(chunk)).split('\n');
       rest = lines.pop() ?? '';
-      for (const line of lines) for (const out of this.tamper(line, seen)) response.write(`${out}\n`);
+      for (const line of lines) for (const out of this.tamper(line, seen, later)) later(out);
     }
     response.end();
   }
