@@ -1,5 +1,5 @@
-import { isPlainObject, type ObjectStatus } from '@symphony/model';
-import type { ResourceStatus } from '../crds/index.js';
+import { fieldsOf, isPlainObject, type ObjectStatus } from '@symphony/model';
+import { ResourceStatus } from '../crds/index.js';
 
 /** What is kept of one object's status, in bytes of JSON. Everybody who lists objects pays for it. */
 export const MAX_STATUS_BYTES = 256 * 1024;
@@ -30,6 +30,9 @@ export function statusDocument(status: ObjectStatus, remembered: Remembered): Pa
 /** What only reports write (see `KubernetesObjectStore.report`). */
 const OF_REPORTS: ReadonlySet<string> = new Set(['properties', 'reportedAt']);
 
+/** What else stands there was written by a later version, which may need it again: an upgrade can be taken back, and made again. */
+const OF_THIS_VERSION: ReadonlySet<string> = new Set(fieldsOf(ResourceStatus).map(({ name }) => name));
+
 /**
  * What has to be patched for a stored status to become another one; undefined when it tells the same already: by which run, when
  * and in which term it was found to be so is nothing to tell. It is the stored documents that are compared, after all cuts.
@@ -38,8 +41,9 @@ export function statusChange(
   stored: Partial<ResourceStatus>,
   document: Partial<ResourceStatus>,
 ): Record<string, unknown> | undefined {
-  if (!mergePatchOf(bare(stored), bare(document), OF_REPORTS)) return undefined;
-  return { ...mergePatchOf(stored, document, OF_REPORTS), epoch: document.epoch };
+  const keep = new Set([...OF_REPORTS, ...Object.keys(stored).filter((name) => !OF_THIS_VERSION.has(name))]);
+  if (!mergePatchOf(bare(stored), bare(document), keep)) return undefined;
+  return { ...mergePatchOf(stored, document, keep), epoch: document.epoch };
 }
 
 /** Whether two stored statuses say the same of the engine's, apart from whether runs are held back (see `SuspensionMarks`). */

@@ -1,6 +1,6 @@
 import type { ObjectStatus } from '@symphony/model';
 import { expect, test } from 'vitest';
-import { MAX_STATUS_BYTES, mergePatchOf, statusDocument } from './status-document.js';
+import { MAX_STATUS_BYTES, mergePatchOf, statusChange, statusDocument } from './status-document.js';
 
 const REMEMBERED = { epoch: 7, deploymentHash: 'hash', orders: undefined };
 
@@ -86,4 +86,11 @@ test('what others write is neither changed nor removed', () => {
   const before = { properties: { a: '1' }, status: 'Failed' };
   expect(mergePatchOf(before, { status: 'Succeeded' }, keep)).toEqual({ status: 'Succeeded' });
   expect(mergePatchOf(before, { properties: {}, status: 'Failed' }, keep)).toBeUndefined();
+});
+
+test('what a later version has written beside is kept, whatever changes', () => {
+  const stored = { ...statusDocument(status(1, 1, 'no'), REMEMBERED), ofTheNext: 'version' };
+  const after = statusDocument({ ...status(1, 1, 'no'), reason: 'Other' }, REMEMBERED);
+  expect(statusChange(stored, after)).toEqual({ reason: 'Other', epoch: 7 });
+  expect(statusChange(stored, statusDocument(status(1, 1, 'no'), REMEMBERED))).toBeUndefined();
 });
