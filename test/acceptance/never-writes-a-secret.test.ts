@@ -2,13 +2,11 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
-import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { run as runCommand } from '../../src/cli/run.js';
+import { everythingStored } from '../support/behind-the-engine.js';
 import { mockTopology, type Wire } from '../support/engine.js';
+import { openPlace, type EnginePlace } from '../support/engine-place.js';
 import { EngineProcess } from '../support/engine-process.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { TelltaleScripts } from '../support/telltale-scripts.js';
 
 const ALL_MS = 120_000;
@@ -23,7 +21,7 @@ const FROM_ENVIRONMENT = canary('environment');
 const canaries = [FIRST, ROTATED, FROM_ENVIRONMENT];
 
 let root: string;
-let database: TestDatabase;
+let place: EnginePlace;
 let engine: EngineProcess;
 let scripts: TelltaleScripts;
 /** Every answer to a request of these tests. */
@@ -32,11 +30,11 @@ const answers: string[] = [];
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'symphony-secrets-'));
   await mkdir(join(root, 'tmp'));
-  await mkdir(join(root, 'secrets', 'default', 'db'), { recursive: true });
   scripts = await TelltaleScripts.make(join(root, 'scripts'));
-  database = await createTestDatabase('secrets');
+  place = await openPlace();
+  await mkdir(join(root, 'secrets', place.namespace, 'db'), { recursive: true });
   engine = await EngineProcess.start({
-    databaseUrl: database.url,
+    place,
     args: [
       '--log-level=trace',
       '--reconcile-min-interval=1s',
@@ -48,7 +46,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await engine.stop();
-  await database.drop();
+  await place.drop();
   await rm(root, { recursive: true, force: true });
 });
 beforeEach(async () => {
@@ -67,7 +65,7 @@ const COMPONENT = {
 };
 
 async function setSecret(value: string | undefined): Promise<void> {
-  const file = join(root, 'secrets', 'default', 'db', 'password');
+  const file = join(root, 'secrets', place.namespace, 'db', 'password');
   if (value === undefined) return rm(file);
   await writeFile(file, `${value}\n`);
   await scripts.know(value);
@@ -100,39 +98,6 @@ async function run(name: string): Promise<void> {
     async () => (Number((await lane()).doneSeq) > Number(before.orderSeq) ? true : undefined),
     lane,
   );
-}
-
-/** All tables as text, one row a line. */
-async function tables(): Promise<string> {
-  const client = new Client({ connectionString: database.url });
-  await client.connect();
-  try {
-    const { rows } = await client.query<{ name: string }>(
-      `SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1`,
-    );
-    const texts = [];
-    for (const { name } of rows) {
-      const { rows: lines } = await client.query<{ line: string }>(
-        `SELECT t::text AS line FROM ${name} AS t`,
-      );
-      texts.push(...lines.map(({ line }) => `table ${name}: ${line}`));
-    }
-    return texts.join('\n');
-  } finally {
-    await client.end();
-  }
-}
-
-/** The file that the product's own backup writes, unpacked. */
-async function backup(): Promise<string> {
-  const file = join(root, 'backup');
-  let err = '';
-  const io = { out: () => undefined, err: (text: string) => void (err += text) };
-  const code = await runCommand(['backup', '--file', file, '--database-url', database.url], {}, io);
-  expect([code, err]).toEqual([0, '']);
-  const text = gunzipSync(await readFile(file)).toString();
-  await rm(file);
-  return text;
 }
 
 /** The answers of all GET routes, for each object and each run; and what stands beside the API. */
@@ -208,7 +173,7 @@ async function expectNoTrace(): Promise<void> {
   await routes();
   const everything = [
     ...answers,
-    ...[engine.output, await tables(), await backup(), await scripts.surroundings()].flatMap((text) =>
+    ...[engine.output, await everythingStored(engine), await scripts.surroundings()].flatMap((text) =>
       text.split('\n'),
     ),
   ];

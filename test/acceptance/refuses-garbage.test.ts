@@ -1,9 +1,9 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { mockTopology } from '../support/engine.js';
+import { openPlace, type EnginePlace } from '../support/engine-place.js';
 import { EngineProcess } from '../support/engine-process.js';
 import { BODIES, HEADERS, QUERY_VALUES, SEGMENTS, TOKENS, VALUES } from '../support/garbage.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { exchange, type RawRequest, type TimedAnswer } from '../support/raw-http.js';
 
 const ALL_MS = 300_000;
@@ -25,13 +25,13 @@ interface OpenApi {
   >;
 }
 
-let database: TestDatabase;
+let place: EnginePlace;
 let engine: EngineProcess;
 let routes: Route[];
 
 beforeAll(async () => {
-  database = await createTestDatabase('garbage');
-  engine = await EngineProcess.start({ databaseUrl: database.url });
+  place = await openPlace();
+  engine = await EngineProcess.start({ place });
   const document = (await (await fetch(`${engine.url}/openapi.json`)).json()) as OpenApi;
   routes = Object.entries(document.paths).flatMap(([template, operations]) =>
     Object.entries(operations).map(([method, operation]) => ({
@@ -45,7 +45,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await engine.stop();
-  await database.drop();
+  await place.drop();
 });
 
 /** The path of a route with good values for its parameters. */
@@ -68,7 +68,7 @@ const authorized = (): readonly [string, string] => [
 /** Sends a request that need not make sense. The answer may be anything but our failure, and comes soon. */
 async function withstands(request: RawRequest, what: string): Promise<TimedAnswer> {
   const label = `${request.method} ${String(request.target).slice(0, 120)} (${what.slice(0, 200)})`;
-  const answer = await exchange(engine.url, request).catch((error: unknown) => {
+  const answer = await exchange(engine.url, place.raw(request)).catch((error: unknown) => {
     throw new Error(`${label} got no answer: ${String(error)}`);
   });
   const shown = `${label} -> ${answer.status} ${answer.body.slice(0, 300)}`;

@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { it } from 'vitest';
 import { Client } from 'pg';
+import { run as runCommand } from '../../src/cli/run.js';
+import { CUSTOM_RESOURCES } from '../../src/modes/k8s/crds/index.js';
 import type { TestCluster } from './control-plane/cluster.js';
 import { isElsewhere } from './engine-place.js';
 import { clusterOfPlaces, namespaceOf } from './kubernetes-mode.js';
@@ -116,6 +122,44 @@ export async function lastReason(engine: OnDatabase, name: string): Promise<stri
     name,
   ]);
   return lane?.reason ?? undefined;
+}
+
+/** All that an engine keeps, one record a line; of a database also the file that the product's own backup writes, unpacked. */
+export async function everythingStored(engine: OnDatabase): Promise<string> {
+  if (isElsewhere()) return everythingInCluster(engine);
+  const names = await sql<{ name: string }>(
+    engine,
+    `SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1`,
+  );
+  const tables = [];
+  for (const { name } of names) {
+    const rows = await sql<{ line: string }>(engine, `SELECT t::text AS line FROM ${name} AS t`);
+    tables.push(...rows.map(({ line }) => `table ${name}: ${line}`));
+  }
+  return [...tables, await backupOf(engine)].join('\n');
+}
+
+async function backupOf({ databaseUrl }: OnDatabase): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'symphony-backup-'));
+  try {
+    const file = join(folder, 'backup');
+    let err = '';
+    const io = { out: () => undefined, err: (text: string) => void (err += text) };
+    const code = await runCommand(['backup', '--file', file, '--database-url', databaseUrl], {}, io);
+    if (code !== 0) throw new Error(err);
+    return gunzipSync(await readFile(file)).toString();
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Also what the engine keeps in kinds of Kubernetes' own; each object is there in full, with who wrote which field. */
+async function everythingInCluster(engine: OnDatabase): Promise<string> {
+  const ours = CUSTOM_RESOURCES.map(({ plural, group }) => `${plural}.${group}`);
+  const kinds = [...ours, 'events.events.k8s.io', 'leases', 'configmaps', 'secrets'].join();
+  const list = await inCluster(engine, 'get', kinds, '-o', 'json', '--show-managed-fields');
+  const { items } = JSON.parse(list) as { items: object[] };
+  return items.map((item) => JSON.stringify(item)).join('\n');
 }
 
 interface OwnedRow extends LedgerRow {

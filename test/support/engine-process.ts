@@ -2,11 +2,16 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { builtMain } from './built.js';
-import { EngineClient } from './engine-client.js';
+import { configKey } from '../../src/config/keys.js';
+import { placeOf, type EnginePlace } from './engine-place.js';
+import { PlacedClient } from './placed-client.js';
 
-export type EngineProcessOptions = (
-  { /** Folder of the embedded database. */ dataDir: string } | { databaseUrl: string }
-) & {
+type Where =
+  | { /** Folder of the embedded database. */ dataDir: string }
+  | { databaseUrl: string }
+  | { /** Of either mode; whoever opened it drops it. */ place: EnginePlace };
+
+export type EngineProcessOptions = Where & {
   /** Further flags, for example `--queue-concurrency=4`. */
   args?: readonly string[];
   /** Another build than the present one: its `dist/main`. */
@@ -30,14 +35,14 @@ process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** The real thing: `node dist/main --mode=standalone` as a process of its own, to be killed and started again. */
-export class EngineProcess extends EngineClient {
+/** The real thing: `node dist/main` as a process of its own, to be killed and started again. */
+export class EngineProcess extends PlacedClient {
   #child: ChildProcess | undefined;
   #exited: Promise<Exit> = Promise.resolve({ code: 0, signal: null });
   #output = '';
 
   private constructor(private readonly options: EngineProcessOptions) {
-    super('');
+    super('', placeIn(options));
   }
 
   /** Starts the process on a free port, waits until it is ready and logs in. */
@@ -68,13 +73,15 @@ export class EngineProcess extends EngineClient {
   /** Starts the process, again after it has ended; its port is another one then. */
   async begin(): Promise<void> {
     if (this.alive) throw new Error('The engine runs already.');
-    const { options } = this;
-    const place =
-      'dataDir' in options ? `--data-dir=${options.dataDir}` : `--database-url=${options.databaseUrl}`;
+    const { options, place } = this;
+    const { flags, env } = started({ mode: 'standalone', ...place.flags, ...place.flagsOfProcess });
     const child = spawn(
       process.execPath,
-      [options.main ?? (await builtMain()), '--mode=standalone', '--port=0', place, ...(options.args ?? [])],
-      { env: { PATH: process.env['PATH'] ?? '', ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
+      [options.main ?? (await builtMain()), '--port=0', ...flags, ...(options.args ?? [])],
+      {
+        env: { PATH: process.env['PATH'] ?? '', ...env, ...options.env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
     );
     this.#child = child;
     running.add(child);
@@ -86,7 +93,8 @@ export class EngineProcess extends EngineClient {
     try {
       this.url = await this.#listening(child);
       await this.ready();
-      await this.login();
+      await place.serves(this.url);
+      await this.login('admin', place.password);
     } catch (error) {
       await this.kill();
       throw error;
@@ -146,4 +154,26 @@ export class EngineProcess extends EngineClient {
     if (url === undefined) throw new Error(`The engine did not start:\n${this.#output.slice(-4000)}`);
     return url;
   }
+}
+
+function placeIn(options: Where): EnginePlace {
+  if ('place' in options) return options.place;
+  if ('dataDir' in options) return placeOf(options.dataDir, { dataDir: options.dataDir });
+  return placeOf(options.databaseUrl, { databaseUrl: options.databaseUrl });
+}
+
+/** Configuration as the command line and the environment say it; what has no flag goes into the environment. */
+function started(values: Readonly<Record<string, unknown>>): {
+  flags: string[];
+  env: Record<string, string>;
+} {
+  const flags = [];
+  const env: Record<string, string> = {};
+  for (const [key, value] of Object.entries(values)) {
+    const known = configKey(key);
+    if (known?.flag !== undefined) flags.push(`--${known.flag}=${String(value)}`);
+    else if (known?.env !== undefined) env[known.env] = String(value);
+    else throw new Error(`there is no configuration key ${key}`);
+  }
+  return { flags, env };
 }

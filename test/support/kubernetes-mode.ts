@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, it } from 'vitest';
 import { chartAccount, type ChartAccount } from './chart-account.js';
@@ -8,6 +11,7 @@ import { installCustomResources } from './custom-resources.js';
 import type { Answer } from './engine-client.js';
 import { runElsewhere, type EnginePlace } from './engine-place.js';
 import { AppliedByKubectl, type KubectlKind } from './kubectl-way.js';
+import type { RawRequest } from './raw-http.js';
 
 const PASSWORD = 'for tests of acceptance';
 /** Paths whose namespace is `default` when none is named. */
@@ -22,12 +26,22 @@ export interface Way {
   kubectl?: KubectlKind;
   /** It speaks to an engine that does not lead. */
   throughFollower?: boolean;
+  /** It names namespaces that the engine has no rights in: what is forbidden there does not count. */
+  namesOtherNamespaces?: boolean;
 }
 
 let cluster: Promise<TestCluster> | undefined;
 let way: Way = {};
+
+/** What the engines of one place share. */
+interface Home {
+  account: ChartAccount;
+  /** As if all ran on one machine after another: what one left behind the next one finds. */
+  dataDir: string;
+}
+
 /** Of the places that are open, by their namespaces. */
-const accounts = new Map<string, ChartAccount>();
+const homes = new Map<string, Home>();
 
 /** The cluster of the places that this file has opened. */
 export function clusterOfPlaces(): Promise<TestCluster> {
@@ -43,8 +57,12 @@ export function clusterOfPlaces(): Promise<TestCluster> {
  * namespace of their own in the shared cluster, which takes the place of `default`, and the rights of the chart there.
  * @param load imports the file
  */
-export async function acceptanceInKubernetes(name: string, load: () => Promise<unknown>): Promise<void> {
-  await suiteInKubernetes(`acceptance: ${name}`, { [name]: load });
+export async function acceptanceInKubernetes(
+  name: string,
+  load: () => Promise<unknown>,
+  chosen: Way = {},
+): Promise<void> {
+  await suiteInKubernetes(`acceptance: ${name}`, { [name]: load }, chosen);
 }
 
 /**
@@ -77,21 +95,23 @@ export function namespaceOf(url: string): string {
 async function openPlace(url: string | undefined): Promise<EnginePlace> {
   const shared = await clusterOfPlaces();
   const namespace = url === undefined ? await shared.createNamespace('acceptance') : namespaceOf(url);
-  const account = accounts.get(namespace) ?? (await chartAccount(shared, namespace, [namespace]));
-  accounts.set(namespace, account);
+  const home = homes.get(namespace) ?? (await makeHome(shared, namespace));
+  homes.set(namespace, home);
   const { kubectl, throughFollower = false } = way;
   const applied = kubectl && new AppliedByKubectl(shared, kubectl);
   return {
     url: `kubernetes:${namespace}`,
     flags: {
       mode: 'k8s',
-      'kubernetes.kubeconfig': account.kubeconfigFile,
+      dataDir: home.dataDir,
+      'kubernetes.kubeconfig': home.account.kubeconfigFile,
       'kubernetes.namespaces': namespace,
       'kubernetes.leaseNamespace': namespace,
       'auth.adminPassword': PASSWORD,
       // The suite speaks as the engine's own users.
       'kubernetes.authentication': false,
     },
+    flagsOfProcess: { 'kubernetes.leaseSeconds': 6 },
     password: PASSWORD,
     namespace,
     throughFollower,
@@ -99,19 +119,33 @@ async function openPlace(url: string | undefined): Promise<EnginePlace> {
       const here = { ...said, path: pathIn(namespace, said.path), body: bodyIn(namespace, said.body) };
       return asInDefault(namespace, await (applied ? applied.request(here, send) : send(here)));
     },
+    raw: (request) => rawIn(namespace, request),
     serves: untilLed,
     drop: async () => {
       if (url !== undefined) return;
-      accounts.delete(namespace);
+      homes.delete(namespace);
       await letAllGo(shared, namespace);
-      const refused = await account.refused();
-      account.close();
+      const refused = await leaveHome(home, namespace);
       await shared.api.call('DELETE', `/api/v1/namespaces/${namespace}`);
       if (refused.length > 0) {
         throw new Error(`the chart lacks rights that the engine needs:\n${refused.join('\n')}`);
       }
     },
   };
+}
+
+async function makeHome(shared: TestCluster, namespace: string): Promise<Home> {
+  const account = await chartAccount(shared, namespace, [namespace]);
+  return { account, dataDir: await mkdtemp(join(tmpdir(), 'symphony-acceptance-')) };
+}
+
+/** @returns what the engines were forbidden although nothing of the test provoked it */
+async function leaveHome({ account, dataDir }: Home, namespace: string): Promise<string[]> {
+  const refused = await account.refused();
+  account.close();
+  await rm(dataDir, { recursive: true, force: true });
+  if (!way.namesOtherNamespaces) return refused;
+  return refused.filter((request) => request.includes(`/namespaces/${namespace}/`));
 }
 
 /** Some routes are the leader's. */
@@ -139,6 +173,22 @@ function bodyIn(namespace: string, body: unknown): unknown {
   const { metadata } = body as { metadata: { namespace?: string } | null };
   const named = metadata?.namespace ?? 'default';
   return { ...body, metadata: { ...metadata, namespace: named === 'default' ? namespace : named } };
+}
+
+/** Garbage stays as it is, as far as it does not say `default`, or nothing, where a namespace should be. */
+function rawIn(namespace: string, request: RawRequest): RawRequest {
+  const { target, body } = request;
+  const replaced =
+    typeof body === 'string' ? body.replaceAll('"namespace":"default"', `"namespace":"${namespace}"`) : body;
+  // Byte for byte, whatever it is.
+  const text = Buffer.from(target)
+    .toString('latin1')
+    .replace('/Instance/default/', `/Instance/${namespace}/`);
+  const below = '/v1alpha2';
+  const named =
+    !text.startsWith(below) || !OF_OBJECTS.test(text.slice(below.length)) || /[?&]namespace|#/.test(text);
+  const query = named ? '' : `${text.includes('?') ? '&' : '?'}namespace=${namespace}`;
+  return { ...request, target: Buffer.from(text + query, 'latin1'), body: replaced };
 }
 
 function asInDefault(namespace: string, answer: Answer): Answer {
