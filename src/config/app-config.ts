@@ -215,6 +215,12 @@ class KubernetesConfig {
   @Max(600, whole(1, 600))
   leaseSeconds = 15;
 
+  /** Milliseconds. */
+  @IsNumber({}, text('a duration from 10s to 8760h'))
+  @Min(10_000, text('a duration from 10s to 8760h'))
+  @Max(365 * DAY, text('a duration from 10s to 8760h'))
+  relist = 36_000_000;
+
   /** Off: our own users and their roles alone, as in standalone mode. */
   @IsBoolean(text('true or false'))
   authentication = true;

@@ -288,6 +288,13 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     description:
       'Only with `--mode=k8s`: how long a leader that is silent keeps its Lease; it steps down by itself after two thirds of it.',
   }),
+  named('kubernetes.relist', {
+    type: 'duration',
+    placeholder: 'duration',
+    default: '10h',
+    description:
+      'Only with `--mode=k8s`: how often everything is listed anew, beside being watched. It heals what no watch told, as behind a proxy that loses something.',
+  }),
   named('kubernetes.authentication', {
     type: 'boolean',
     placeholder: 'true|false',

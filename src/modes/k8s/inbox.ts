@@ -14,13 +14,14 @@ import {
   summaryIndexOf,
   type PostedObject,
 } from './posted/index.js';
-import { Reflector, type FeedLog } from './reflector/index.js';
+import { Reflector, type FeedLog, type ReflectorTiming } from './reflector/index.js';
 import { ComponentReports, REPORT_TYPE, type ReportObject } from './reports/index.js';
 
 export interface InboxOptions {
   client: ApiClient;
   /** Undefined: all. */
   namespaces: readonly string[] | undefined;
+  timing: Partial<ReflectorTiming>;
   log: FeedLog;
   instances: Reflector<CustomObject<'Instance'>, InstanceIndex>;
   ledgers: { byIndex(index: 'owner', uid: string): LedgerObject[]; list(): LedgerObject[] };
@@ -44,8 +45,8 @@ export class Inbox {
   readonly #lanes: PostedLanes;
 
   constructor(options: InboxOptions) {
-    const { client, namespaces, log, instances, ledgers, ledger, lanes, finished } = options;
-    const shared = { client, namespaces, log };
+    const { client, namespaces, timing, log, instances, ledgers, ledger, lanes, finished } = options;
+    const shared = { client, namespaces, timing, log };
     this.reported = new Reflector({ ...shared, type: REPORT_TYPE });
     this.posted = new Reflector({
       ...shared,
@@ -63,7 +64,9 @@ export class Inbox {
       assertFence: ({ fence }) => lanes().assertFence(fence),
     });
     this.#lanes = new PostedLanes({
-      ...shared,
+      client,
+      namespaces,
+      log,
       records: this.#records,
       cache: this.posted,
       ledgers,

@@ -35,7 +35,7 @@ import { KubernetesObjectStore, requestOf } from './objects/kubernetes-object-st
 import { ObjectReflectors } from './objects/object-reflectors.js';
 import { unlessMissing } from './objects/readable.js';
 import { Rest } from './proxy/index.js';
-import { Reflector } from './reflector/index.js';
+import { Reflector, relistingEvery } from './reflector/index.js';
 import { HandledOrders } from './runs/handled-orders.js';
 import { brief, HISTORY_INDEXES, RUN_HISTORY_TYPE, type RunHistoryObject } from './runs/history-object.js';
 import { KubernetesDesiredState } from './runs/kubernetes-desired-state.js';
@@ -94,7 +94,7 @@ export class KubernetesRuntime {
     const { kubernetes, reconcile } = config;
     const namespaces = kubernetes.namespaces.length > 0 ? kubernetes.namespaces : undefined;
     const home = kubernetes.leaseNamespace ?? client.namespace ?? 'default';
-    const shared = { client, namespaces, log };
+    const shared = { client, namespaces, timing: relistingEvery(kubernetes.relist), log };
     this.waker = new MemoryWaker((message) => log.warn({ msg: message }));
     this.objects = new ObjectReflectors(shared);
     this.ledgers = new Reflector({

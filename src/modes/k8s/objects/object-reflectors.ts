@@ -1,7 +1,7 @@
 import type { ObjectKind } from '@symphony/model';
 import { referencesOf } from '../../../modules/state/index.js';
 import type { ApiClient, ObjectRef } from '../client/index.js';
-import { Reflector, type FeedLog } from '../reflector/index.js';
+import { Reflector, type FeedLog, type ReflectorTiming } from '../reflector/index.js';
 import { typeOf, type CustomObject } from './custom-object.js';
 import type { ObjectCache } from './kubernetes-object-store.js';
 
@@ -12,6 +12,7 @@ export interface ObjectReflectorsOptions {
   client: ApiClient;
   /** Undefined: all. */
   namespaces: readonly string[] | undefined;
+  timing?: Partial<ReflectorTiming>;
   log: FeedLog;
 }
 
@@ -24,8 +25,8 @@ export class ObjectReflectors implements ObjectCache {
   readonly instances: Reflector<CustomObject<'Instance'>, InstanceIndex>;
   readonly containers: Reflector<CustomObject<'SolutionContainer'>>;
 
-  constructor({ client, namespaces, log }: ObjectReflectorsOptions) {
-    const shared = { client, namespaces, log };
+  constructor({ client, namespaces, timing = {}, log }: ObjectReflectorsOptions) {
+    const shared = { client, namespaces, timing, log };
     this.targets = new Reflector({ ...shared, type: typeOf('Target') });
     this.solutions = new Reflector({ ...shared, type: typeOf('Solution') });
     this.containers = new Reflector({ ...shared, type: typeOf('SolutionContainer') });

@@ -1,4 +1,4 @@
 export type { FeedLog } from './feed.js';
 export type { Change } from './object-cache.js';
 export * from './reflector.js';
-export type { ReflectorTiming } from './timing.js';
+export { relistingEvery, type ReflectorTiming } from './timing.js';

@@ -32,3 +32,8 @@ export const DEFAULT_TIMING: ReflectorTiming = {
   listMs: 60_000,
   staleMs: 60_000,
 };
+
+/** Lists are made between two watches only, so these must not last too long. */
+export function relistingEvery(relistMs: number): Pick<ReflectorTiming, 'relistMs' | 'watchMs'> {
+  return { relistMs, watchMs: Math.min(DEFAULT_TIMING.watchMs, relistMs / 2) };
+}
