@@ -53,6 +53,8 @@ export const REASONS = {
     'It is tried again at the periodic look, and when you reconcile. To let the object go and leave what is deployed, set symphony/deletion-policy: orphan, or delete it with orphan=true.',
   StoreUnavailable:
     'The store could not be reached in mid-run, so the run was broken off. It is repeated as soon as the store answers.',
+  StoreRefused:
+    'The store does not let the engine write down what it does, so nothing more was done. Grant the right, or raise the quota, that the message names; it is tried again.',
   InternalError: 'The engine met an error of its own. It is tried again; the log has the details.',
   // of actions in a plan
   NotDeployed: 'Not deployed yet.',

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { reason, UnavailableError } from '@symphony/model';
+import { AccessError, reason, UnavailableError } from '@symphony/model';
 import type { Events } from '../events/index.js';
 import { withLogContext } from '../logging/index.js';
 import { FencedError, LeaseLostError } from './errors.js';
@@ -114,6 +114,10 @@ export class RunExecutor {
         this.log.warn({ msg: 'A run was broken off: the store cannot be reached' }, error);
         return { result: 'retry', reason: reason('StoreUnavailable') };
       }
+      if (error instanceof AccessError) {
+        this.log.warn({ msg: 'A run was broken off: the store refuses the engine' }, error);
+        return refused(error);
+      }
       this.log.error({ msg: 'The handler of a run failed' }, error);
       return internalError();
     }
@@ -147,9 +151,10 @@ export class RunExecutor {
           return undefined;
         }
         if (!(error instanceof UnavailableError) && current === outcome) {
-          // Something in the outcome cannot be stored. The lane must not be held for ever because of it.
-          this.log.error({ msg: 'The outcome of a run cannot be stored' }, error);
-          current = internalError();
+          // Something in the outcome cannot be stored, or we may not. The lane must not be held for ever because of it.
+          const isRefused = error instanceof AccessError;
+          this.log[isRefused ? 'warn' : 'error']({ msg: 'The outcome of a run cannot be stored' }, error);
+          current = isRefused ? refused(error) : internalError();
         }
       }
       await pause(waitMs);
@@ -161,6 +166,11 @@ export class RunExecutor {
 /** Stopped, and not because of the lease, which leaves the lane ours until it is taken over. */
 function isDraining({ stop }: ActiveRun): boolean {
   return stop.signal.aborted && !(stop.signal.reason instanceof LeaseLostError);
+}
+
+/** No fault of ours, and none that another spec would mend: somebody has to give the right. */
+function refused(error: AccessError): RunOutcome {
+  return { result: 'retry', reason: reason('StoreRefused', error.message) };
 }
 
 function internalError(): RunOutcome {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ExpressionError } from '@symphony/expressions';
 import {
+  AccessError,
   intervalOf,
   reason,
   removalLimitOf,
@@ -120,9 +121,19 @@ export class Reconciler extends RunHandler {
         report: reportOf(planned, execution),
       };
       return await this.#conclude(finished, control);
+    } catch (error) {
+      if (!(error instanceof AccessError)) throw error;
+      await progress.end();
+      return this.#refused(identity, subject, reason('StoreRefused', error.message));
     } finally {
       await progress.end();
     }
+  }
+
+  /** What was about to be done could not be written down, for want of a right or of room in a quota. */
+  #refused(identity: RunIdentity, subject: Subject, why: Reason): RunOutcome {
+    const summary = blockedSummary(why, subject.removal, subject.jobId);
+    return blockedOutcome(identity, subject, why, summary, 'retry', {}, []);
   }
 
   /**
