@@ -1,6 +1,6 @@
 import { UnavailableError } from '@symphony/model';
 import { describe, expect, test } from 'vitest';
-import { FencedError } from '../../../src/modules/queue/index.js';
+import { FencedError, type RunOutcome } from '../../../src/modules/queue/index.js';
 import { HOUR_MS, keyOf, outcomeOf, recordedOutcome, type Bench } from './subject.js';
 
 const FREED = { fenced: false, again: false };
@@ -38,6 +38,27 @@ export function completionsConformance(bench: () => Bench): void {
       const later = await waits();
       expect(Math.min(...later)).toBeGreaterThan(870_000);
       expect(Math.max(...later)).toBeLessThan(1_100_500);
+    });
+
+    test("a dependent's run that leaves nothing does not put the periodic look off, one that does something does", async () => {
+      const later = { nextRunMs: 100 * HOUR_MS };
+      const dependent = async (outcome: RunOutcome): Promise<number> => {
+        await bench().order({ name: 'a', cause: 'dependent' });
+        await bench().store.complete(await bench().claimOne(), outcome);
+        return bench().dueInMs('a');
+      };
+      await bench().run('a', outcomeOf({ nextRunMs: HOUR_MS }));
+      const look = await bench().dueInMs('a');
+      expect(look).toBeLessThan(HOUR_MS + 500);
+      expect(await dependent(outcomeOf(later))).toBeLessThan(look + 1_000);
+      expect(await dependent(outcomeOf(later))).toBeLessThan(look + 1_000);
+      expect(await bench().store.find(keyOf('a'))).toMatchObject({ state: 'idle' });
+      expect(await dependent(recordedOutcome(later))).toBeGreaterThan(80 * HOUR_MS);
+      // There is no look to keep: the periodic run has begun, or there is no interval any more.
+      await bench().run('b', outcomeOf(later));
+      await bench().order({ name: 'b', cause: 'dependent' });
+      await bench().store.complete(await bench().claimOne(), outcomeOf());
+      expect((await bench().store.find(keyOf('b')))?.dueAt).toBeUndefined();
     });
 
     test('a failure is tried again after a backoff that grows with the attempts', async () => {

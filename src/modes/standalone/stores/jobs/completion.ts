@@ -31,13 +31,14 @@ const finish = (name: string, lock: string): Statement => ({
   name,
   text: `
   WITH cur AS MATERIALIZED (
-    SELECT l.*, l.order_seq > l.claimed_seq AS again, i.to_result, i.to_reason, i.to_message, i.hash, i.next_ms, i.retry_ms
+    SELECT l.*, l.order_seq > l.claimed_seq AS again, i.to_result, i.to_reason, i.to_message, i.hash, i.next_ms, i.retry_ms,
+           i.nothing
     FROM jsonb_to_recordset($1::jsonb) AS i (lane bigint, of_epoch bigint, to_result text, to_reason text, to_message text,
-                                             hash text, next_ms float8, retry_ms float8)
+                                             hash text, next_ms float8, retry_ms float8, nothing boolean)
     CROSS JOIN LATERAL (
       SELECT l.* FROM lanes l WHERE l.id = i.lane AND l.epoch = i.of_epoch AND l.worker IS NOT NULL ${lock}) AS l)
   INSERT INTO lanes AS l (id, kind, namespace, name, generation, deleting, order_seq,
-                          result, reason, message, last_hash, done_seq, attempts, cause, actor, due_at)
+                          result, reason, message, last_hash, done_seq, attempts, cause, actor, look_at, due_at)
   OVERRIDING SYSTEM VALUE
   SELECT c.id, c.kind, c.namespace, c.name, c.generation, c.deleting, c.order_seq, c.to_result, c.to_reason, c.to_message,
     CASE WHEN c.to_result = 'succeeded' THEN c.hash END,
@@ -46,20 +47,24 @@ const finish = (name: string, lock: string): Statement => ({
          WHEN c.to_result = 'yielded' THEN c.attempts ELSE 0 END,
     CASE WHEN c.again OR c.to_result = 'yielded' THEN c.cause WHEN c.to_result IN ('retry', 'removed') THEN 2 ELSE 3 END,
     CASE WHEN c.again OR c.to_result = 'yielded' THEN c.actor END,
+    CASE WHEN c.again OR c.to_result = 'yielded' THEN c.look_at END,
     CASE
       WHEN c.again THEN c.due_at
       WHEN c.to_result = 'yielded' THEN now()
       -- An object that was to go and is there all the same is looked at again.
       WHEN c.to_result IN ('retry', 'removed') THEN now() + interval '1 ms' * greatest(c.retry_ms, $2::float8,
         random() * least($4::float8, $3::float8 * 2 ^ least(c.attempts, 30)))
-      WHEN c.to_result IN ('succeeded', 'waiting') THEN now() + interval '1 ms' * c.next_ms
-        * CASE WHEN c.done_seq = 0 THEN random() ELSE 0.9 + 0.2 * random() END
+      -- A dependent's run that left nothing mostly looked at no target: it does not put off the run that does. Nulls count
+      -- for nothing in least() and greatest().
+      WHEN c.to_result IN ('succeeded', 'waiting') AND c.next_ms IS NOT NULL THEN least(
+        now() + interval '1 ms' * c.next_ms * CASE WHEN c.done_seq = 0 THEN random() ELSE 0.9 + 0.2 * random() END,
+        CASE WHEN c.cause = 1 AND c.nothing AND c.look_at IS NOT NULL THEN greatest(now(), c.look_at) END)
     END
   FROM cur AS c
   ON CONFLICT ON CONSTRAINT lanes_pk DO UPDATE SET
     worker = NULL, claimed_at = NULL, result = excluded.result, reason = excluded.reason, message = excluded.message,
     last_hash = excluded.last_hash, done_seq = excluded.done_seq, attempts = excluded.attempts, cause = excluded.cause,
-    actor = excluded.actor, due_at = excluded.due_at
+    actor = excluded.actor, look_at = excluded.look_at, due_at = excluded.due_at
   RETURNING l.id, l.epoch, l.order_seq > l.claimed_seq AS again`,
 });
 const FINISH = finish('lane_finish', 'FOR UPDATE');
@@ -222,6 +227,7 @@ function finishItem({ claim, outcome }: Completed): object {
     hash: outcome.deploymentHash,
     next_ms: outcome.nextRunMs,
     retry_ms: outcome.retryAfterMs ?? 0,
+    nothing: isPlain(outcome),
   };
 }
 

@@ -27,6 +27,7 @@ const ORDER: Statement = {
     deleting   = CASE WHEN l.inline THEN excluded.deleting ELSE l.deleting OR excluded.deleting END,
     cause      = CASE WHEN l.due_at IS NULL THEN excluded.cause ELSE least(l.cause, excluded.cause) END,
     actor      = CASE WHEN l.due_at IS NULL OR excluded.cause <= l.cause THEN excluded.actor ELSE l.actor END,
+    look_at    = CASE WHEN l.due_at IS NOT NULL AND l.cause = 3 THEN l.due_at ELSE l.look_at END,
     ordered_at = CASE WHEN l.due_at IS NULL OR l.order_seq = l.claimed_seq THEN now() ELSE l.ordered_at END,
     due_at     = least(l.due_at, excluded.due_at),
     attempts   = 0
