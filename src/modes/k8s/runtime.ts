@@ -204,9 +204,10 @@ export class KubernetesRuntime {
       new KubernetesSummaries(this.#log, (kind, ref) => this.objects.get(kind, ref)),
     );
     const orders = new HandledOrders();
+    const edits = new StatusEdits({ objects: this.objects, lanes: () => this.lanes, log });
     const status = new StatusWriter({
       client,
-      edits: new StatusEdits({ objects: this.objects, lanes: () => this.lanes, log }),
+      edits,
       seen: (kind, object) => this.objects.of<DeployableKind>(kind).seen(object),
       refused: (kind, object, epoch) => void refused.look(refusedStatus(client, kind, object, epoch)),
     });
@@ -273,6 +274,7 @@ export class KubernetesRuntime {
     });
     this.#suspensions = new SuspensionMarks({
       client,
+      edits,
       objects: this.objects,
       leads: () => this.lanes.leading,
       warn: (msg, error) => log.warn({ msg, error: messageOf(error) }),

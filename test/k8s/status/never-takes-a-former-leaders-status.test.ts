@@ -67,6 +67,7 @@ describeKubernetes('the status of an object', (cluster) => {
     const writer = new StatusWriter({
       client,
       seen: () => undefined,
+      edits: { ours: async (_uid, patch) => void (await patch()) },
       refused: (_kind, _object, epoch) => void refused.push(epoch),
     });
     /** As a leader does who has last seen the object as it was created. */

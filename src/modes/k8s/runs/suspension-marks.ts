@@ -3,6 +3,7 @@ import type { ApiClient } from '../client/index.js';
 import { isSuspended } from '../controller/known-object.js';
 import { typeOf, type CustomObject } from '../objects/custom-object.js';
 import type { Change } from '../reflector/index.js';
+import type { StatusEdits } from './status-edits.js';
 
 type Deployable = CustomObject<DeployableKind>;
 
@@ -10,8 +11,12 @@ export interface SuspensionParts {
   client: Pick<ApiClient, 'patch'>;
   objects: {
     all(kind: DeployableKind): Deployable[];
-    of(kind: DeployableKind): { onChange(listener: (change: Change<Deployable>) => void): () => void };
+    of(kind: DeployableKind): {
+      onChange(listener: (change: Change<Deployable>) => void): () => void;
+      seen(object: Deployable): void;
+    };
   };
+  edits: Pick<StatusEdits, 'ours'>;
   /** Whether this process leads, with its lanes made. */
   leads: () => boolean;
   warn: (message: string, error: unknown) => void;
@@ -47,11 +52,16 @@ export class SuspensionMarks {
     const { name, namespace = '', uid } = object.metadata;
     const body = { metadata: { uid }, status: { suspended: suspended || null } };
     try {
-      await this.parts.client.patch(
-        typeOf<DeployableKind>(kind),
-        { name, namespace },
-        { kind: 'merge', body },
-        { subresource: 'status', repeatable: true },
+      await this.parts.edits.ours(
+        uid ?? '',
+        () =>
+          this.parts.client.patch(
+            typeOf<DeployableKind>(kind),
+            { name, namespace },
+            { kind: 'merge', body },
+            { subresource: 'status', repeatable: true },
+          ),
+        (written) => this.parts.objects.of(kind).seen(written),
       );
     } catch (error) {
       this.parts.warn('That an object is suspended, or not, could not be written into its status', error);
