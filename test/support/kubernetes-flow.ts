@@ -36,6 +36,10 @@ export class Person {
     return this.cluster.kubectl(['apply', '-f', '-'], { namespace: this.namespace, input });
   }
 
+  create(...input: object[]): Promise<string> {
+    return this.cluster.kubectl(['create', '-f', '-'], { namespace: this.namespace, input });
+  }
+
   /** Resolves when the condition `Ready` of each is True. */
   ready(...names: string[]): Promise<string> {
     return this.kubectl('wait', '--for=condition=Ready', `--timeout=${WAIT_S}s`, ...names);

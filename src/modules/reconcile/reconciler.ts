@@ -42,6 +42,7 @@ import type { Execution } from './execution.js';
 import type { StepExecutor } from './step-executor.js';
 import { inlineSubject, knownSubject, storedSubject, type Subject } from './subject.js';
 import { takeReports } from './take-reports.js';
+import { adoptionText, DELETED_UNADOPTED, notAdopted } from './unadopted.js';
 
 export interface ReconcilerParts {
   reader: DesiredStateReader;
@@ -58,6 +59,8 @@ export interface ReconcilerParts {
   endLeftovers?: () => Promise<void>;
 }
 
+/** How often what is not adopted is looked at. */
+const UNADOPTED_LOOK_MS = 300_000;
 const HALF_HOUR_MS = 1_800_000;
 /** The longest that a timer takes. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -94,15 +97,17 @@ export class Reconciler extends RunHandler {
       : await storedSubject(reader, claim, control);
     // The record is gone already: the lane has nothing left to do.
     if (!subject) return { result: 'removed', reason: reason('Succeeded') };
+    if (subject.snapshot.unadopted !== undefined)
+      return this.#unadopted(identity, subject, subject.snapshot.unadopted, control);
     await this.#takeReports(subject, claim);
+    subject.limit =
+      subject.object && removalLimitOf(subject.object, this.parts.deleteTimeoutMs ?? HALF_HOUR_MS);
+    await this.#lookAtTheClock(subject);
 
     const progress = new ProgressSession(this.parts.progress, claim, {
       afterMs: this.parts.progress.afterMs,
       ...this.parts.progressOptions,
     });
-    subject.limit =
-      subject.object && removalLimitOf(subject.object, this.parts.deleteTimeoutMs ?? HALF_HOUR_MS);
-    await this.#lookAtTheClock(subject);
     try {
       let planned: PlannedRun | undefined;
       try {
@@ -144,6 +149,35 @@ export class Reconciler extends RunHandler {
     if (claim.payload || claim.cause !== 'dependent' || claim.lastHash === undefined) return undefined;
     const subject = await knownSubject(this.parts.reader, claim, control);
     return subject && (await this.parts.planner.isUnchanged(subject.request)) ? subject : undefined;
+  }
+
+  /** Somebody else's: what would be done is said, and nothing is done. */
+  async #unadopted(
+    identity: RunIdentity,
+    subject: Subject,
+    traces: string,
+    control: RunControl,
+  ): Promise<RunOutcome> {
+    let would = DELETED_UNADOPTED;
+    if (subject.object?.deletionTimestamp === undefined) {
+      try {
+        const planned = await this.parts.planner.prepare({
+          ...subject.request,
+          readOnly: true,
+          skipWhen: undefined,
+        });
+        if (planned) would = planned.values.redact(adoptionText(planned));
+      } catch (error) {
+        const why = reasonOf(error, control);
+        if (why.code === 'Interrupted') return madeWayOutcome(why);
+        would = `What adopting would do cannot be told yet: ${why.code}: ${why.message}`;
+      }
+    }
+    const why = notAdopted(traces, would);
+    const summary = blockedSummary(why, subject.removal, subject.jobId);
+    // Annotations of a namespace order nothing: they are looked at.
+    const next = { nextRunMs: Math.min(this.#nextRunMs(subject) ?? Infinity, UNADOPTED_LOOK_MS) };
+    return blockedOutcome(identity, subject, why, summary, 'waiting', next, []);
   }
 
   /** What was reported since the last run is part of what this one begins with. */
@@ -222,6 +256,7 @@ export class Reconciler extends RunHandler {
   async #conclude(run: FinishedRun, control: RunControl): Promise<RunOutcome> {
     const { subject, report, planned, execution } = run;
     const retryAfterMs = await this.#tellHealth(subject, planned, execution);
+    await this.#lookAtTheClock(subject);
     if (report.interrupted && (control.superseded.aborted || control.stop.aborted))
       return yieldedOutcome(run);
     const nextRunMs = this.#nextRunMs(subject);
@@ -237,7 +272,6 @@ export class Reconciler extends RunHandler {
     if (left.length > 0) return incompleteOutcome(run, left);
     const users = await this.#usersOf(subject.object);
     return users === undefined ? removedOutcome(run) : inUseOutcome(run, users);
-    await this.#lookAtTheClock(subject);
   }
 
   /** A run that could not plan. What is on targets under deletion has to go all the same. */

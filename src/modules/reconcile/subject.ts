@@ -28,7 +28,7 @@ export interface Subject {
   summaryKey: string;
   lastHash?: string;
   request: PlanRequest;
-  snapshot: Pick<Snapshot, 'ledger' | 'unhealthy' | 'targets'>;
+  snapshot: Pick<Snapshot, 'ledger' | 'unhealthy' | 'targets' | 'unadopted'>;
   /** True once a progress write may have changed the stored status. */
   progressShown: () => boolean;
   /** By when its removal is to have ended; set with the object, where that is being deleted. */

@@ -24,6 +24,8 @@ export interface Snapshot {
   unhealthy: UnhealthyTarget[];
   /** One of these objects cannot be read as it is stored, so that nothing can be decided from it. */
   invalid?: DeploymentError;
+  /** Somebody else has deployed the object, and nobody has said that it is ours now: what shows it, in words. */
+  unadopted?: string;
 }
 
 export interface SnapshotKey {

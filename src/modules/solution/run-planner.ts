@@ -67,6 +67,8 @@ export interface PlannedRun {
   resolvedOf(target: string, component: string): ResolvedComponent | undefined;
   /** What a target says of a component that is there and does not work; undefined when all is well or nobody can tell. */
   complaintOf(target: string, component: string): string | undefined;
+  /** Whether a target reports a component, whoever has put it there. */
+  isThere(target: string, component: string): boolean;
   entryOf(key: LedgerKey): LedgerEntry | undefined;
   /** The component as the solution declares it, expressions unresolved. */
   declared(component: string): ComponentSpec | undefined;
@@ -162,6 +164,13 @@ export class RunPlanner {
       troubled,
       resolvedOf,
       complaintOf: complaintsOf(observations),
+      isThere: (target, component) =>
+        observations.some(
+          ({ site, observation }) =>
+            site.targetName === target &&
+            observation.readable &&
+            observation.components.some(({ name }) => name === component),
+        ),
       entryOf: (key) => entries.get(ledgerKeyText(key)),
       declared: (component) => declared.get(component),
     };

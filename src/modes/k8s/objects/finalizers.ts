@@ -10,6 +10,12 @@ export const FINALIZERS: Readonly<Record<DeployableKind, string>> = {
   Instance: 'instance.solution.symphony/finalizer',
 };
 
+/** Those of Symphony's operators of other versions: once an object is ours, nobody else takes them off. */
+export const FINALIZERS_OF_OTHERS: Readonly<Record<DeployableKind, readonly string[]>> = {
+  Target: [],
+  Instance: ['instance.solutionversion.symphony/finalizer'],
+};
+
 const MAX_TRIES = 10;
 
 export interface FinalizersOptions {
@@ -55,9 +61,11 @@ export class Finalizers {
     // What was not seen on it may be there all the same.
     const known = seen?.metadata.uid === uid && has(seen, kind) ? seen : undefined;
     try {
-      await this.#change(kind, ref, uid, known, (object) =>
-        has(object, kind) ? finalizersOf(object).filter((name) => name !== FINALIZERS[kind]) : undefined,
-      );
+      const names = [FINALIZERS[kind], ...FINALIZERS_OF_OTHERS[kind]];
+      await this.#change(kind, ref, uid, known, (object) => {
+        const left = finalizersOf(object).filter((name) => !names.includes(name));
+        return left.length < finalizersOf(object).length ? left : undefined;
+      });
     } catch (error) {
       if (!(error instanceof FencedError)) throw error;
     }

@@ -15,7 +15,8 @@ import {
   type UnhealthyTarget,
 } from '../../../modules/solution/index.js';
 import { referencesOf } from '../../../modules/state/index.js';
-import type { ObjectRef, SharedReads } from '../client/index.js';
+import type { ObjectRef, ResourceType, SharedReads } from '../client/index.js';
+import { isAdopted, tracesOfOthers } from '../controller/traces.js';
 import { toStored, typeOf, type CustomObject } from '../objects/custom-object.js';
 import { unlessMissing, unreadable } from '../objects/readable.js';
 
@@ -35,6 +36,14 @@ export interface DesiredStateSources {
   /** Told of the object that a run is for. */
   onRead(object: CustomObject): void;
 }
+
+const NAMESPACES: ResourceType = {
+  group: '',
+  version: 'v1',
+  kind: 'Namespace',
+  plural: 'namespaces',
+  namespaced: false,
+};
 
 /** How an object is read: live, or as it was last seen. Undefined for one that is not there. */
 type Look = <K extends ObjectKind>(
@@ -60,7 +69,23 @@ export class KubernetesDesiredState extends DesiredStateReader {
     this.sources.onRead(custom);
     const object = toStored(kind, custom);
     if (fence) await this.sources.attach({ kind, namespace, name, uid: object.uid }, fence);
-    return this.#around(object, await this.#entriesOf(object), this.#live);
+    const entries = await this.#entriesOf(object);
+    const unadopted = await this.#unadopted(kind, custom);
+    const snapshot = await this.#around(object, entries, this.#live);
+    return unadopted === undefined ? snapshot : { ...snapshot, unadopted };
+  }
+
+  /** What shows that the object is somebody else's; undefined for what is ours, or was adopted. */
+  async #unadopted(kind: DeployableKind, custom: CustomObject): Promise<string | undefined> {
+    const { uid = '', namespace, annotations, deletionTimestamp } = custom.metadata;
+    if ((await this.sources.ledger.entriesOf(uid)).length > 0) return undefined;
+    const traces = tracesOfOthers(kind, custom);
+    if (traces.length === 0) return undefined;
+    // Nobody knows what is there: taken over now, all of it would be left behind without a word.
+    if (deletionTimestamp !== undefined) return traces.join(', ');
+    if (isAdopted(annotations)) return undefined;
+    const place = await unlessMissing(this.sources.client.get(NAMESPACES, { name: namespace ?? '' }));
+    return isAdopted(place?.metadata.annotations) ? undefined : traces.join(', ');
   }
 
   /** From the caches. An owner without ledger may have one that was restored for it: who runs has to look. */
