@@ -129,7 +129,7 @@ describe.skipIf(problem)('the chart', { timeout: 120_000 }, () => {
 
   test('the definitions outlive it', () => {
     const objects = render();
-    expect(ofKind(objects, 'CustomResourceDefinition').length).toBe(6);
+    expect(ofKind(objects, 'CustomResourceDefinition').length).toBe(8);
     for (const kept of ofKind(objects, 'CustomResourceDefinition'))
       expect(kept.metadata['annotations']).toMatchObject({ 'helm.sh/resource-policy': 'keep' });
     expect(ofKind(render({ 'crds.install': false }), 'CustomResourceDefinition')).toEqual([]);

@@ -25,9 +25,10 @@ export class PlacedClient extends EngineClient {
     path: string,
     body?: unknown,
     headers?: Record<string, string>,
+    signal?: AbortSignal,
   ): Promise<Answer<T>> {
     const answer = await this.place.request({ method, path, body, headers }, (said) =>
-      super.request(said.method, said.path, said.body, said.headers),
+      super.request(said.method, said.path, said.body, said.headers, signal),
     );
     return answer as Answer<T>;
   }

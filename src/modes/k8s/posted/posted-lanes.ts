@@ -122,9 +122,10 @@ export class PostedLanes {
     );
     const records = (await Promise.all(lists)).flatMap(({ items }) => items);
     if (signal.aborted) return;
+    for (const record of records) cache.seen(record);
+    // In one go with the lanes: from here on, changes are taken as they come.
     this.#taken = new Map();
     for (const record of records) {
-      cache.seen(record);
       const { namespace, name } = record.metadata;
       // What was seen since the list was made is newer.
       const known = cache.get({ name, namespace: namespace ?? '' });

@@ -166,7 +166,8 @@ export function afterRun(record: PostedObject, seq: number, claim: Claim, outcom
     ...record,
     spec: {
       ...spec,
-      epoch: Math.max(spec.epoch, claim.fence.epoch),
+      // The server refuses it when it is lower than that of whoever leads now and has told of a run.
+      epoch: claim.fence.epoch,
       doneSeq: Math.max(spec.doneSeq, seq),
       last: endedRun(claim, outcome),
       ...(goesOn && deployment !== undefined ? { deployment } : {}),
