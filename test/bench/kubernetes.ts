@@ -2,7 +2,8 @@
 // requests to the API server (counted by its audit log) and in processor time. The provider is the mock, which answers at once.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KubernetesObject } from '../support/control-plane/index.js';
-import { isWrite, requestsOfEngine, startCluster, type BenchCluster } from './lib/cluster.js';
+import { isWrite, requestsOfEngine } from '../support/engine-requests.js';
+import { startCluster, type BenchCluster } from './lib/cluster.js';
 import { forEach } from './lib/fixtures.js';
 import { describeMachine, quick, say, table } from './lib/report.js';
 
@@ -33,6 +34,7 @@ const HEAD = [
   'all Succeeded s',
   'per second',
   'writes each',
+  'Events each',
   'reads each',
   'engine CPU ms each',
   'cluster CPU ms each',
@@ -70,7 +72,7 @@ async function allThatFollows(bench: BenchCluster, size: number, converged: Phas
   const deleted = await phase(bench, 'all are deleted', size, () => deleteAll(bench, size));
   const phases = [converged, idle, changed, restarted, deleted];
   table(
-    ['phase', 's', 'writes each', 'reads each', 'engine CPU ms each', 'cluster CPU ms each'],
+    ['phase', 's', 'writes each', 'Events each', 'reads each', 'engine CPU ms each', 'cluster CPU ms each'],
     phases.map((it) => {
       const [, ...rest] = costs(it);
       return [it.what, it.seconds, ...rest];
@@ -113,15 +115,16 @@ async function phase(
   };
 }
 
-/** Per second; writes, reads, milliseconds of the engine and of the cluster for each. */
+/** Per second; writes, Events, reads, milliseconds of the engine and of the cluster for each. */
 function costs({ count, seconds, engineCpu, clusterCpu, requests }: Phase): number[] {
   const sum = (of: (what: string) => boolean): number =>
     [...requests].reduce((total, [what, times]) => (of(what) ? total + times : total), 0);
   // The Lease is renewed whatever happens.
-  const ours = (what: string): boolean => !what.endsWith(' leases') && !what.startsWith('watch ');
+  const ours = (what: string): boolean => !/^watch | (leases|events)$/.test(what);
   return [
     count / seconds,
     sum((what) => ours(what) && isWrite(what)) / count,
+    sum((what) => what.endsWith(' events')) / count,
     sum((what) => ours(what) && !isWrite(what)) / count,
     (engineCpu / count) * 1000,
     (clusterCpu / count) * 1000,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { builtMain } from '../../support/built.js';
 import { installCustomResources } from '../../support/custom-resources.js';
 import { programs } from '../../support/control-plane/assets.js';
-import type { AuditEvent, AuditLog } from '../../support/control-plane/audit-log.js';
+import type { AuditLog } from '../../support/control-plane/audit-log.js';
 import { ControlPlane } from '../../support/control-plane/control-plane.js';
 import { EngineClient } from '../../support/engine-client.js';
 import { KubernetesProcess } from '../../support/kubernetes-process.js';
@@ -81,20 +81,4 @@ export async function startCluster(args: readonly string[] = []): Promise<BenchC
       await rm(root, { recursive: true, force: true });
     },
   };
-}
-
-/** What the engine has asked for: Kubernetes' verb and kind, each watch once. */
-export function requestsOfEngine(events: readonly AuditEvent[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const { verb, objectRef, userAgent, stage } of events) {
-    if (userAgent !== 'symphony-engine' || (verb === 'watch' && stage !== 'ResponseStarted')) continue;
-    const { resource = '?', subresource } = objectRef ?? {};
-    const what = `${verb} ${resource}${subresource === undefined ? '' : `/${subresource}`}`;
-    counts.set(what, (counts.get(what) ?? 0) + 1);
-  }
-  return new Map([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-export function isWrite(what: string): boolean {
-  return !/^(get|list|watch) /.test(what);
 }
