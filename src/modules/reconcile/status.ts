@@ -29,7 +29,8 @@ const MAX_MESSAGE = 1_000;
 
 /** The status of an object after (or, for Reconciling and Deleting, during) a run. Pure. */
 export function statusOf(input: StatusInput): ObjectStatus {
-  const { summary, components = [], word, reason, previous } = input;
+  const { summary, word, reason, previous } = input;
+  const components = inOrder(input.components ?? []);
   const failed = word === 'Failed';
   return {
     provisioningStatus: {
@@ -91,11 +92,20 @@ function errorTree(
   return { code: reason.code, message: short(reason.message), target: 'Symphony', details };
 }
 
+/**
+ * Problems first: where a list has to end, it is what is well that is left out. Else by name, so that two runs that find the same say
+ * the same, in whatever order things came about.
+ */
+function inOrder(components: readonly ComponentReport[]): ComponentReport[] {
+  const key = ({ target, component }: ComponentReport): string => `${target}\0${component}`;
+  return [...components].sort(
+    (a, b) => Number(a.ok) - Number(b.ok) || (key(a) === key(b) ? 0 : key(a) < key(b) ? -1 : 1),
+  );
+}
+
 function targetStatuses(components: readonly ComponentReport[]): TargetStatus[] {
   const byTarget = new Map<string, TargetStatus>();
-  // Problems first: where the list has to end, it is what is well that is left out.
-  const ordered = [...components].sort((a, b) => Number(a.ok) - Number(b.ok)).slice(0, MAX_LISTED);
-  for (const item of ordered) {
+  for (const item of components.slice(0, MAX_LISTED)) {
     const target = byTarget.get(item.target) ?? { name: item.target, status: 'OK', componentStatuses: [] };
     byTarget.set(item.target, target);
     if (!item.ok) target.status = 'Failed';

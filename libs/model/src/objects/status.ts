@@ -64,7 +64,6 @@ export class ObjectStatus {
   @Time() lastModified!: string;
   @Whole({ description: 'Targets that hold everything which is meant for them.' }) deployed!: number;
   @Whole({ description: 'Targets of the deployment.' }) targets!: number;
-  @Whole() runningJobId?: number;
   @Many(() => TargetStatus) targetStatuses?: TargetStatus[];
   @Many(() => Condition, { uniqueBy: 'type' }) conditions?: Condition[];
 }

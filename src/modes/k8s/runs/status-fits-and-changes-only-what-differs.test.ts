@@ -94,3 +94,44 @@ test('what a later version has written beside is kept, whatever changes', () => 
   expect(statusChange(stored, after)).toEqual({ reason: 'Other', epoch: 7 });
   expect(statusChange(stored, statusDocument(status(1, 1, 'no'), REMEMBERED))).toBeUndefined();
 });
+
+/** As the API server gives it back: with its keys sorted, and nothing undefined. */
+function stored<T>(document: T): T {
+  return JSON.parse(JSON.stringify(document), (_key, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  ) as T;
+}
+
+test.each([
+  ['of usual size', status(3, 3, 'no')],
+  ['that leaves out what is well', status(100, 60, 'x'.repeat(60))],
+  ['whose problems are cut', status(1_000, 20, 'x'.repeat(1_000))],
+])(
+  'a status %s is written once: who finds the same later, in another run and term, writes nothing',
+  (_what, of) => {
+    const before = stored(statusDocument(of, REMEMBERED));
+    const again: ObjectStatus = {
+      ...of,
+      lastModified: '2026-02-02T00:00:00Z',
+      provisioningStatus: { ...of.provisioningStatus, operationId: 'another run' },
+    };
+    const later = statusDocument(again, { ...REMEMBERED, epoch: REMEMBERED.epoch * 1_000_000 });
+    expect(statusChange(before, later)).toBeUndefined();
+    // Not because nothing is ever seen.
+    expect(statusChange(before, { ...later, deployed: 12 })).toMatchObject({
+      deployed: 12,
+      epoch: 7_000_000,
+    });
+  },
+);
+
+test('what changes is all that is sent, with the epoch, however the server orders its keys', () => {
+  const before: Partial<ResourceStatus> = stored(statusDocument(status(3, 3, 'no'), REMEMBERED));
+  const after = statusDocument(
+    { ...status(3, 3, 'no'), reason: 'ProviderTimeout' },
+    { ...REMEMBERED, epoch: 8 },
+  );
+  expect(statusChange(before, after)).toEqual({ reason: 'ProviderTimeout', epoch: 8 });
+});
