@@ -43,10 +43,12 @@ export class Inbox {
   readonly orders: PostedOrders;
   readonly #records: PostedRecords;
   readonly #lanes: PostedLanes;
+  readonly #finished: () => void;
 
   constructor(options: InboxOptions) {
     const { client, namespaces, timing, log, instances, ledgers, ledger, lanes, finished } = options;
     const shared = { client, namespaces, timing, log };
+    this.#finished = finished;
     this.reported = new Reflector({ ...shared, type: REPORT_TYPE });
     this.posted = new Reflector({
       ...shared,
@@ -100,6 +102,15 @@ export class Inbox {
     this.reported.start();
     this.#lanes.start();
     this.reports.start();
+  }
+
+  /**
+   * This replica ends: who waits for a posted deployment is told so.
+   * @param settled whether no run of this replica can bring the outcome any more
+   */
+  endWaits(settled: () => boolean): void {
+    this.#records.endWaits(settled);
+    this.#finished();
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,10 @@
-import { Module, type DynamicModule, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import {
+  Module,
+  type BeforeApplicationShutdown,
+  type DynamicModule,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { SigningKeyStore } from '../../modules/auth/index.js';
 import { ReadinessRegistry } from '../../modules/health/index.js';
@@ -17,7 +23,7 @@ import type { KubernetesRuntime } from './runtime.js';
 const LOOK_MS = 50;
 
 /** Follows the cluster from the start of the application to its end; last, when the job manager has drained. */
-class KubernetesLifecycle implements OnModuleInit, OnApplicationShutdown {
+class KubernetesLifecycle implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown {
   constructor(
     private readonly runtime: KubernetesRuntime,
     private readonly readiness: ReadinessRegistry,
@@ -30,6 +36,11 @@ class KubernetesLifecycle implements OnModuleInit, OnApplicationShutdown {
     runtime.metrics.register(this.modules.get(Metrics, { strict: false }));
     runtime.start();
     this.readiness.register('kubernetes', runtime.rest.readiness);
+  }
+
+  beforeApplicationShutdown(): void {
+    const manager = this.modules.get(JobManager, { strict: false });
+    this.runtime.inbox.endWaits(() => manager.running === 0);
   }
 
   async onApplicationShutdown(): Promise<void> {

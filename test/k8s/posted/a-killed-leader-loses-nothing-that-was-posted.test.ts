@@ -44,6 +44,25 @@ describeKubernetes('the leader is killed between the acknowledgement and the run
     });
   });
 
+  test('a replica that ends tells its waiters so, and the same post to another one waits for the same', async () => {
+    const client = await pair.at(pair.follower);
+    pair.freezeLeader();
+    const post = () => pair.deployment('handed', '3');
+    const waiting = client.request('POST', pair.path('reconcile'), post());
+    await expect.poll(() => pair.record('handed'), POLL).toMatchObject({ spec: { seq: 1 } });
+    const stopped = pair.follower.stop();
+    const { status, headers, body } = await waiting;
+    expect([status, body]).toMatchObject([503, { code: 'Ending' }]);
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+    await stopped;
+    await pair.leader.kill();
+
+    await pair.follower.begin();
+    const again = await (await pair.at(pair.follower)).request('POST', pair.path('reconcile'), post());
+    expect([again.status, again.body]).toMatchObject([200, { allAssignedDeployed: true, jobID: '3' }]);
+    expect(await isDeployed('handed')).toBe(true);
+  });
+
   test('what was only queued is deployed by the next leader, and what was to go is removed by it', async () => {
     const deploy = '&objectType=deployment';
     let client = await pair.at(pair.leader);

@@ -52,7 +52,14 @@ const RETRY = { firstMs: 10, mostMs: 200 };
  * asked, and told of the outcome by whoever leads. So a post outlives the leader, and whoever waits for it waits on any replica.
  */
 export class PostedRecords {
+  #isOver = (): boolean => false;
+
   constructor(private readonly options: PostedRecordsOptions) {}
+
+  /** From now on nobody waits here any more. @param settled whether no run of this replica can bring an outcome */
+  endWaits(settled: () => boolean): void {
+    this.#isOver = settled;
+  }
 
   /**
    * Writes down what was posted.
@@ -79,14 +86,16 @@ export class PostedRecords {
   /**
    * Whether an order has run, on whichever replica.
    * @param order as `accept` gave it out
-   * @throws UnavailableError when its record was deleted meanwhile
+   * @throws UnavailableError when its record was deleted meanwhile, or this replica ends
    */
   async isDone(key: LaneKey, order: string): Promise<boolean> {
     const { client, cache } = this.options;
     const [uid = '', seq] = order.split('/');
     const record = cache.byUid(uid) ?? (await unlessMissing(client.get(POSTED_TYPE, postedRefOf(key))));
     if (record?.metadata.uid !== uid) throw recordGone(key);
-    return record.spec.doneSeq >= Number(seq);
+    if (record.spec.doneSeq >= Number(seq)) return true;
+    if (this.#isOver()) throw ending(key);
+    return false;
   }
 
   /**
@@ -190,6 +199,13 @@ function notServed({ namespace }: LaneKey): NotFoundError {
   return new NotFoundError(
     `The engine does not serve the namespace ${namespace} (kubernetes.namespaces).`,
     'NamespaceNotFound',
+  );
+}
+
+function ending({ namespace, name }: LaneKey): UnavailableError {
+  return new UnavailableError(
+    `This replica ends. What was posted as ${name} in namespace ${namespace} is taken, and carried out by another one: post it again with the same job id to wait for it there.`,
+    'Ending',
   );
 }
 
