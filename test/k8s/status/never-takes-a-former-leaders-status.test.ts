@@ -62,7 +62,7 @@ describeKubernetes('the status of an object', (cluster) => {
     const object = await client.create(type, {
       metadata: { name: 'shop', namespace },
       spec,
-    } as CustomObject<DeployableKind>);
+    });
     const refused: number[] = [];
     const writer = new StatusWriter({
       client,

@@ -22,7 +22,7 @@ export interface Happening {
 }
 
 /** Several times the same. */
-export interface EventSeries {
+interface EventSeries {
   count: number;
   /** RFC 3339 with six decimals. */
   lastObservedTime: string;

@@ -56,9 +56,9 @@ export class RefusedWrites {
 }
 
 /** Also without an answer the Lease is asked. */
-async function readOf({ stored }: RefusedRecord): Promise<number | undefined> {
+async function readOf(record: RefusedRecord): Promise<number | undefined> {
   try {
-    return await stored();
+    return await record.stored();
   } catch {
     return undefined;
   }

@@ -4,7 +4,7 @@ import type { Change } from '../reflector/index.js';
 import { isRestored } from './reattach.js';
 import { entriesIn, rowKeyOf, type LedgerObject } from './ledger-object.js';
 
-export interface StoredOwner extends DeploymentOwner {
+interface StoredOwner extends DeploymentOwner {
   kind: DeployableKind;
 }
 

@@ -1,5 +1,6 @@
 import type { ObjectStatus } from '@symphony/model';
 import { expect, test } from 'vitest';
+import type { ResourceStatus } from '../crds/index.js';
 import { MAX_STATUS_BYTES, mergePatchOf, statusChange, statusDocument } from './status-document.js';
 
 const REMEMBERED = { epoch: 7, deploymentHash: 'hash', orders: undefined };

@@ -99,6 +99,6 @@ function beginnings(
 }
 
 /** The rule of the schema, not some other field that is wrong. */
-export function isEpochRefusal(error: unknown): boolean {
+function isEpochRefusal(error: unknown): boolean {
   return error instanceof InvalidInputError && error.problems.some(({ path }) => /\bepoch$/.test(path));
 }
