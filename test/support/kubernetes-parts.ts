@@ -3,8 +3,7 @@ import { ApiClient, fixedAccess } from '../../src/modes/k8s/client/index.js';
 import {
   LEDGER_INDEXES,
   LEDGER_TYPE,
-  type LedgerIndex,
-  type LedgerObject,
+  type LedgerReflector,
 } from '../../src/modes/k8s/ledger/ledger-object.js';
 import { KubernetesLedger } from '../../src/modes/k8s/ledger/kubernetes-ledger.js';
 import { Finalizers } from '../../src/modes/k8s/objects/finalizers.js';
@@ -17,7 +16,7 @@ import type { TestCluster } from './control-plane/cluster.js';
 export interface KubernetesParts {
   client: ApiClient;
   objects: ObjectReflectors;
-  ledgers: Reflector<LedgerObject, LedgerIndex>;
+  ledgers: LedgerReflector;
   ledger: KubernetesLedger;
   finalizers: Finalizers;
   close(): Promise<void>;
@@ -38,7 +37,7 @@ export async function openKubernetesParts(
   const client = new ApiClient({ access: fixedAccess(server, { headers, tls: { ca } }) });
   const shared = { client, namespaces, log: { warn: () => undefined } };
   const objects = new ObjectReflectors(shared);
-  const ledgers = new Reflector<LedgerObject, LedgerIndex>({
+  const ledgers: LedgerReflector = new Reflector({
     ...shared,
     type: LEDGER_TYPE,
     indexes: LEDGER_INDEXES,
@@ -57,6 +56,7 @@ export async function openKubernetesParts(
     },
     targets: {
       isOurs: () => true,
+      specOf: (uid) => objects.targets.byUid(uid)?.spec,
       keep: ({ namespace, name, uid }) => finalizers.add('Target', { namespace, name }, uid),
       isStored: (uid) => objects.targets.byUid(uid) !== undefined,
       wasLeft: () => undefined,

@@ -5,13 +5,7 @@ import { ApiClient, openAccess, SharedReads, type ClusterAccess } from './client
 import { OrderedLanes } from './controller/ordered-lanes.js';
 import { dependentsFrom } from './controller/dependents.js';
 import { lineOf, Operator } from './controller/operator.js';
-import {
-  entriesIn,
-  LEDGER_INDEXES,
-  LEDGER_TYPE,
-  type LedgerIndex,
-  type LedgerObject,
-} from './ledger/ledger-object.js';
+import { entriesIn, LEDGER_INDEXES, LEDGER_TYPE, type LedgerReflector } from './ledger/ledger-object.js';
 import { KubernetesLedger } from './ledger/kubernetes-ledger.js';
 import { LeftoverLedgers } from './ledger/leftover-ledgers.js';
 import { refusedLedger } from './ledger/refused-ledger.js';
@@ -60,7 +54,7 @@ export interface RuntimeLog {
 export class KubernetesRuntime {
   readonly waker: MemoryWaker;
   readonly objects: ObjectReflectors;
-  readonly ledgers: Reflector<LedgerObject, LedgerIndex>;
+  readonly ledgers: LedgerReflector;
   readonly histories: Reflector<RunHistoryObject, 'owner' | 'summary'>;
   readonly elector: Elector;
   readonly health: MemoryTargetHealth;
@@ -174,6 +168,7 @@ export class KubernetesRuntime {
       keepOwner,
       targets: {
         isOurs: (uid) => UUID.test(uid),
+        specOf: (uid) => this.objects.targets.byUid(uid)?.spec,
         keep: ({ namespace, name, uid }) => finalizers.add('Target', { namespace, name }, uid),
         isStored: (uid) => this.objects.targets.byUid(uid) !== undefined,
         wasLeft: (uid) => this.#wasLeft(uid),
@@ -187,10 +182,6 @@ export class KubernetesRuntime {
       assertFence: (fence) => this.lanes.assertFence(fence),
       keepOwner,
       isLost: (uid) => UUID.test(uid) && this.objects.targets.byUid(uid) === undefined,
-      targetNow: async (namespace, name) => {
-        const target = await unlessMissing(client.get(typeOf('Target'), { namespace, name }));
-        return target?.metadata.uid;
-      },
     });
     this.inbox = new Inbox({
       ...shared,

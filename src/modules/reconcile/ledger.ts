@@ -54,6 +54,16 @@ export abstract class Ledger {
   }
 
   /**
+   * Tells whether this process is the one that acts on what the ledger says: at once, and whenever that changes. Default: it is,
+   * for good, as every process is where they share the work.
+   * @returns what ends it
+   */
+  onCharge(listener: (inCharge: boolean) => void): () => void {
+    listener(true);
+    return () => undefined;
+  }
+
+  /**
    * Records intents (state `intent` or `removing`) before a provider call. A target whose record could go meanwhile would
    * leave what is put there without a place: whoever removes the record sees the intent, or the intent is refused.
    * @throws FencedError, TargetGoneError

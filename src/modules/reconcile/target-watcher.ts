@@ -48,7 +48,9 @@ export class TargetWatcher implements OnApplicationBootstrap, BeforeApplicationS
   readonly #markedAs = new Map<string, string>();
   readonly #options: TargetWatcherOptions;
   #sweeper: NodeJS.Timeout | undefined;
-  readonly #stopping = new AbortController();
+  /** Aborted when this process ceases to be in charge. */
+  #charge = new AbortController();
+  #unsubscribe: () => void = () => undefined;
   #ended = false;
 
   constructor(
@@ -64,14 +66,23 @@ export class TargetWatcher implements OnApplicationBootstrap, BeforeApplicationS
     this.planner.onObserved = (place) => this.#ensure(place);
     this.#sweeper = setInterval(() => void this.#sweep(), this.#options.sweepMs);
     this.#sweeper.unref();
-    void this.#watchKnown();
+    this.#unsubscribe = this.ledger.onCharge((inCharge) => {
+      this.#endWatches('another process is in charge');
+      if (inCharge) void this.#watchKnown();
+    });
   }
 
   beforeApplicationShutdown(): void {
     this.#ended = true;
-    this.#stopping.abort(new Error('the engine stops'));
+    this.#unsubscribe();
     this.planner.onObserved = () => undefined;
     clearInterval(this.#sweeper);
+    this.#endWatches('the engine stops');
+  }
+
+  #endWatches(why: string): void {
+    this.#charge.abort(new Error(why));
+    this.#charge = new AbortController();
     for (const watch of this.#watches.values()) watch.stop.abort();
     this.#watches.clear();
   }
@@ -79,10 +90,11 @@ export class TargetWatcher implements OnApplicationBootstrap, BeforeApplicationS
   /** What happened before is found by the periodic runs. */
   async #watchKnown(): Promise<void> {
     const { planner, ledger } = this;
+    const { signal: stop } = this.#charge;
     const begin = (place: ObservedPlace): Promise<void> => this.#begin(place, []);
     const log = (message: string): void => this.#say(message);
     try {
-      await startWatching({ ledger, planner, begin, log, stop: this.#stopping.signal });
+      await startWatching({ ledger, planner, begin, log, stop });
     } catch (error) {
       this.#say(`Targets are watched from the next run there on: ${messageOf(error)}`);
     }

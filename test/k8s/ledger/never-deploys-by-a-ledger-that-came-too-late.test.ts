@@ -88,6 +88,7 @@ describeKubernetes('a leader that stood still before it created a ledger', (clus
       keepOwner: () => Promise.resolve(),
       targets: {
         isOurs: () => true,
+        specOf: () => undefined,
         isStored: () => true,
         keep: () => Promise.resolve(),
         wasLeft: () => undefined,
@@ -188,6 +189,7 @@ describeKubernetes('a leader that stood still before it created a ledger', (clus
       keepOwner: () => Promise.resolve(),
       targets: {
         isOurs: () => true,
+        specOf: () => undefined,
         isStored: () => true,
         keep: () => Promise.resolve(),
         wasLeft: () => undefined,

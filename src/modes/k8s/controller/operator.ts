@@ -7,7 +7,7 @@ import {
 } from '@symphony/model';
 import type { LaneOrder } from '../../../modules/queue/index.js';
 import { listAll, type ApiClient } from '../client/index.js';
-import { LEDGER_TYPE, type LedgerIndex, type LedgerObject } from '../ledger/ledger-object.js';
+import { LEDGER_TYPE, type LedgerObject, type LedgerReflector } from '../ledger/ledger-object.js';
 import type { KubernetesLedger } from '../ledger/kubernetes-ledger.js';
 import { isRestored, type Reattachment } from '../ledger/reattach.js';
 import type { Leadership, Term } from '../leadership/index.js';
@@ -19,7 +19,7 @@ import { DELETION_POLICY } from '../objects/kubernetes-object-store.js';
 import type { ObjectReflectors } from '../objects/object-reflectors.js';
 import { unlessMissing } from '../objects/readable.js';
 import { typeOf } from '../objects/custom-object.js';
-import type { Change, Reflector } from '../reflector/index.js';
+import type { Change } from '../reflector/index.js';
 import type { MemoryTargetHealth } from '../runs/memory-target-health.js';
 import { effectsOfChange } from './change-effects.js';
 import { isSuspended, knownObject } from './known-object.js';
@@ -33,7 +33,7 @@ interface OperatorLog {
 export interface OperatorParts {
   client: ApiClient;
   objects: ObjectReflectors;
-  ledgers: Reflector<LedgerObject, LedgerIndex>;
+  ledgers: LedgerReflector;
   reattachment: Reattachment;
   lanes: OrderedLanes;
   ledger: KubernetesLedger;
@@ -77,7 +77,7 @@ export class Operator {
   }
 
   async #begin(term: Term): Promise<void> {
-    const { log, lanes } = this.parts;
+    const { log, lanes, ledger } = this.parts;
     while (term.isLive()) {
       try {
         await this.#readLedgers(term);
@@ -87,6 +87,7 @@ export class Operator {
         lanes.lead(term.epoch, known, () => term.isLive());
         log.log({ msg: 'This replica leads', epoch: term.epoch, objects: known.length });
         this.parts.begun?.();
+        ledger.setInCharge(true);
         await this.#lookAgain(known);
         await this.#findAbandoned(term);
         await this.#holdAgain(term);
@@ -99,7 +100,8 @@ export class Operator {
   }
 
   #end(): void {
-    const { lanes, health } = this.parts;
+    const { lanes, ledger, health } = this.parts;
+    ledger.setInCharge(false);
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     lanes.drop();

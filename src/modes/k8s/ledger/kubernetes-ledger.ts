@@ -5,6 +5,7 @@ import {
   type DeploymentOwner,
   type LedgerEntry,
   type OutcomeReport,
+  type TargetSpec,
 } from '@symphony/model';
 import { FencedError, type Fence } from '../../../modules/queue/index.js';
 import {
@@ -13,8 +14,10 @@ import {
   settledEntry,
   TargetGoneError,
   type LedgerOutcome,
+  type PlacesPage,
 } from '../../../modules/reconcile/index.js';
 import type { ApiClient } from '../client/index.js';
+import { placesIn } from './known-places.js';
 import {
   entriesIn,
   LEDGER_FINALIZER,
@@ -28,7 +31,7 @@ import {
 
 /** The ledgers as far as this replica knows them: never older than what it wrote itself. */
 interface LedgerCache {
-  byIndex(index: 'owner' | 'target', uid: string): LedgerObject[];
+  byIndex(index: 'owner' | 'target' | 'provider', value: string): LedgerObject[];
   /** Takes over the answer of a write. */
   seen(object: LedgerObject): void;
   /** Takes over that an object was deleted. */
@@ -46,6 +49,7 @@ export interface KubernetesLedgerOptions {
     /** Whether a target with this uid is stored. Posted deployments bring targets of their own, which never are. */
     isStored(uid: string): boolean;
     isOurs(uid: string): boolean;
+    specOf(uid: string): TargetSpec | undefined;
     /** Sees to it that the target cannot go unnoticed. @throws FencedError when it is going already */
     keep: (target: { namespace: string; name: string; uid: string }) => Promise<void>;
     /** A ledger on that target is empty now: if the target is being deleted, it may wait for that. */
@@ -73,6 +77,9 @@ export class KubernetesLedger extends Ledger {
   /** Targets whose record is being released: nothing may be put there any more. */
   readonly #leaving = new Set<string>();
 
+  readonly #listeners = new Set<(inCharge: boolean) => void>();
+  #inCharge = false;
+
   constructor(private readonly options: KubernetesLedgerOptions) {
     super();
   }
@@ -85,6 +92,26 @@ export class KubernetesLedger extends Ledger {
     const owners = this.#usedBy(targetUid).map(({ spec }) => spec.owner);
     owners.sort((a, b) => (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1));
     return Promise.resolve({ total: owners.length, owners: owners.slice(0, limit) });
+  }
+
+  /** From the cache's index: nobody asks for it but at the beginning of a term. */
+  override placesWith(providers: readonly string[], limit: number, after?: string): Promise<PlacesPage> {
+    const { cache, targets } = this.options;
+    const ledgers = new Set(providers.flatMap((provider) => cache.byIndex('provider', provider)));
+    return Promise.resolve(placesIn(ledgers, providers, (uid) => targets.specOf(uid), limit, after));
+  }
+
+  override onCharge(listener: (inCharge: boolean) => void): () => void {
+    this.#listeners.add(listener);
+    listener(this.#inCharge);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The leader is, from when its lanes are made. */
+  setInCharge(inCharge: boolean): void {
+    if (inCharge === this.#inCharge) return;
+    this.#inCharge = inCharge;
+    for (const listener of this.#listeners) listener(inCharge);
   }
 
   override async begin(fence: Fence, entries: readonly LedgerEntry[]): Promise<void> {

@@ -9,6 +9,7 @@ import {
 } from '@symphony/model';
 import { apiVersionOf, type KubeObject, type OwnerReference, type ResourceType } from '../client/index.js';
 import { LEDGERS, type LedgerRow, type LedgerSpec } from '../crds/index.js';
+import type { Reflector } from '../reflector/index.js';
 import { typeOf } from '../objects/custom-object.js';
 
 /** All that one owner has on one target. */
@@ -27,13 +28,15 @@ export const LEDGER_TYPE: ResourceType<LedgerObject> = {
 /** Keeps a ledger that is deleted with its owner, by garbage collection or with its namespace, until it is empty. */
 export const LEDGER_FINALIZER = 'ledger.engine.symphony/finalizer';
 
-/** How ledgers are found: by uid of the owner, by uid of the target, by name of the owner (`ledgerNameKey`). */
+/** How ledgers are found: by uid of the owner, by uid of the target, by name of the owner (`ledgerNameKey`), by provider. */
 export const LEDGER_INDEXES = {
   owner: ({ spec }: LedgerObject) => [spec.owner.uid],
   target: ({ spec }: LedgerObject) => [spec.targetUid],
   name: ({ spec }: LedgerObject) => [ledgerNameKey(spec.owner)],
+  provider: ({ spec }: LedgerObject) => [...new Set((spec.entries ?? []).map(({ provider }) => provider))],
 };
 export type LedgerIndex = keyof typeof LEDGER_INDEXES;
+export type LedgerReflector = Reflector<LedgerObject, LedgerIndex>;
 
 export function ledgerNameKey({ kind, namespace, name }: Omit<DeploymentOwner, 'uid'>): string {
   return `${kind}/${namespace}/${name}`;

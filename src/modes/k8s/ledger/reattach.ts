@@ -1,6 +1,8 @@
 import { ConflictError, NotFoundError, type DeploymentOwner, type LedgerEntry } from '@symphony/model';
 import { FencedError, type Fence } from '../../../modules/queue/index.js';
 import type { ApiClient } from '../client/index.js';
+import { typeOf } from '../objects/custom-object.js';
+import { unlessMissing } from '../objects/readable.js';
 import {
   entriesIn,
   LEDGER_TYPE,
@@ -16,7 +18,7 @@ import {
 const SKEW_MS = 60_000;
 
 export interface ReattachOptions {
-  client: Pick<ApiClient, 'create' | 'replace' | 'delete'>;
+  client: Pick<ApiClient, 'get' | 'create' | 'replace' | 'delete'>;
   cache: {
     byIndex(index: LedgerIndex, value: string): LedgerObject[];
     seen(object: LedgerObject): void;
@@ -26,8 +28,6 @@ export interface ReattachOptions {
   assertFence: (fence: Fence) => void;
   /** Sees to it that the object of an owner cannot go unnoticed. @throws FencedError when it is going already */
   keepOwner: (owner: DeploymentOwner) => Promise<void>;
-  /** Uid of the target of that name as it is now; undefined when there is none. */
-  targetNow: (namespace: string, name: string) => Promise<string | undefined>;
   /** Whether ledgers on such a target are to follow it: not those of posted deployments, nor of one that is there. */
   isLost: (targetUid: string) => boolean;
   now?: () => string;
@@ -76,9 +76,12 @@ export class Reattachment {
   async #targetNow(owner: DeploymentOwner, spec: LedgerObject['spec']): Promise<string> {
     const { targetUid, targetName } = spec;
     if (owner.kind === 'Target' && targetUid === spec.owner.uid) return owner.uid;
-    if (!this.options.isLost(targetUid)) return targetUid;
-    // Without one it keeps its old name for the target: that may be restored later.
-    return (await this.options.targetNow(owner.namespace, targetName)) ?? targetUid;
+    const { client, isLost } = this.options;
+    if (!isLost(targetUid)) return targetUid;
+    const ref = { namespace: owner.namespace, name: targetName };
+    const target = await unlessMissing(client.get(typeOf('Target'), ref));
+    // Without one the ledger keeps the uid that it has: the target may be restored later.
+    return target?.metadata.uid ?? targetUid;
   }
 
   async #move(ledger: LedgerObject, place: LedgerPlace, fence: Fence): Promise<void> {

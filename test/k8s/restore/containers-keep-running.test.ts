@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import { expect, it, vi } from 'vitest';
+import { describeKubernetes } from '../../support/control-plane/index.js';
+import { installCustomResources } from '../../support/custom-resources.js';
+import { describeDocker, startDocker } from '../../support/docker-engine.js';
+import { instance, manifest, Person } from '../../support/kubernetes-flow.js';
+import { KubernetesProcess } from '../../support/kubernetes-process.js';
+import { Backup } from './backup.js';
+
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
+
+const POLL = { timeout: 60_000, interval: 200 };
+
+interface Container {
+  Id: string;
+  State: { Status: string };
+  Config: { Labels: Record<string, string> };
+}
+
+// Containers are marked with the uids of their owner and target, which a restore changes.
+describeDocker('on a real Docker engine', () => {
+  describeKubernetes('containers whose objects come back from a backup', (cluster) => {
+    it('keep running as ours; they are watched by each leader from its beginning, and are removed with their instance', async () => {
+      await installCustomResources(cluster());
+      const me = new Person(cluster(), await cluster().createNamespace('containers'));
+      const docker = await startDocker();
+      const name = `r${randomBytes(3).toString('hex')}`;
+      const container = (): Promise<Container | undefined> =>
+        docker.api<Container>('GET', `/containers/${name}/json`).catch(() => undefined);
+      const config = { host: docker.host, startGraceSeconds: '0.3' };
+      const bindings = [{ role: 'instance', provider: 'providers.target.docker', config }];
+      const properties = {
+        'container.image': docker.images[0],
+        'container.imagePullPolicy': 'Never',
+        'container.commands': ['sh', '-c', 'trap "exit 0" TERM; sleep 1000 & wait'],
+      };
+      const engine = await KubernetesProcess.start({
+        kubeconfig: cluster().kubeconfigFile,
+        namespaces: [me.namespace],
+      });
+      try {
+        await me.apply(
+          manifest('targets', 'shop', { topologies: [{ bindings }] }),
+          manifest('solutions', 'shop', { components: [{ name, properties }] }),
+          instance('shop'),
+        );
+        await me.ready('instance/shop');
+        const before = await container();
+        const { uid } = (await me.get('instances', 'shop')).metadata;
+        await engine.kill();
+
+        const backup = await Backup.take(me);
+        await backup.lose();
+        await backup.restore('ledgers', 'solutions', 'targets', 'instances');
+        expect((await me.get('instances', 'shop')).metadata.uid).not.toBe(uid);
+        await engine.begin();
+        await me.ready('instance/shop');
+        expect(await container()).toMatchObject({ Id: before?.Id, State: { Status: 'running' } });
+
+        // The next leader finds nothing to do, and runs nothing: only an event of the target can order a run.
+        await engine.kill();
+        await engine.begin();
+        await expect
+          .poll(async () => {
+            const found = await container();
+            if (found?.Id === before?.Id)
+              await docker.api('DELETE', `/containers/${name}?force=true`).catch(() => undefined);
+            return found?.Id !== before?.Id && found?.State.Status === 'running';
+          }, POLL)
+          .toBe(true);
+        const labels = (await container())?.Config.Labels;
+        expect(labels).toEqual(before?.Config.Labels);
+
+        await me.delete('instance/shop');
+        expect(await container()).toBeUndefined();
+      } finally {
+        await engine.kill();
+        await docker.stop();
+        await cluster().api.call('DELETE', `/api/v1/namespaces/${me.namespace}`);
+      }
+    });
+  });
+});
