@@ -10,7 +10,7 @@ export interface StatusEditsOptions {
   objects: {
     of(kind: DeployableKind): { onChange(listener: (change: Change<Deployable>) => void): () => void };
   };
-  lanes(): { readonly leading: boolean; take(orders: readonly LaneOrder[]): Promise<void> };
+  lanes: () => { readonly leading: boolean; take(orders: readonly LaneOrder[]): Promise<void> };
   log: { info(fields: object): void };
   /** Monotonic, in milliseconds. */
   now?: () => number;
