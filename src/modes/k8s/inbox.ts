@@ -26,9 +26,9 @@ export interface InboxOptions {
   instances: Reflector<CustomObject<'Instance'>, InstanceIndex>;
   ledgers: { byIndex(index: 'owner', uid: string): LedgerObject[]; list(): LedgerObject[] };
   ledger: KubernetesLedger;
-  lanes(): OrderedLanes;
+  lanes: () => OrderedLanes;
   /** Tells those who wait for a posted deployment. */
-  finished(): void;
+  finished: () => void;
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { SummarySpec } from '@symphony/model';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { describeKubernetes } from '../../support/control-plane/index.js';
+import type { SymphonyObject } from '../../support/kubernetes-flow.js';
 import { Pair } from './pair.js';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -92,8 +93,7 @@ describeKubernetes('the leader is killed between the acknowledgement and the run
     await client.solution('app', [{ name: 'c' }], pair.namespace);
     await client.instance('app', { solution: 'app', target: { name: 'edge' } }, pair.namespace);
     const path = `/apis/solution.symphony/v1/namespaces/${pair.namespace}/instances/app`;
-    const isPending = (object: object | undefined): boolean =>
-      (object as { status?: { reason?: string } } | undefined)?.status?.reason === 'Pending';
+    const isPending = (object: SymphonyObject | undefined): boolean => object?.status?.reason === 'Pending';
     await api.until(path, isPending, 60_000);
 
     pair.freezeLeader();

@@ -20,7 +20,7 @@ import {
 import type { PostedRecords } from './posted-records.js';
 
 /** What posted deployments need of the lanes. */
-export interface LanesOfPosted {
+interface LanesOfPosted {
   readonly leading: boolean;
   recallPosted(posted: KnownPosted): void;
   takePosted(order: LaneOrder & { payload: InlinePayload }): void;
@@ -39,13 +39,13 @@ export interface PostedLanesOptions {
     onChange(handler: (change: Change<PostedObject>) => void): () => void;
   };
   ledgers: { byIndex(index: 'owner', uid: string): LedgerObject[]; list(): LedgerObject[] };
-  lanes(): LanesOfPosted;
+  lanes: () => LanesOfPosted;
   instances: {
     get(ref: ObjectRef): unknown;
-    onChange(handler: (change: Change<CustomObject<'Instance'>>) => void): () => void;
+    onChange: (handler: (change: Change<CustomObject<'Instance'>>) => void) => () => void;
   };
   /** Tells those who wait for a posted deployment, on any replica. */
-  finished(): void;
+  finished: () => void;
   log: { warn(fields: object): void };
   timing?: Partial<PostedTiming>;
 }

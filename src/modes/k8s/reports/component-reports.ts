@@ -33,7 +33,7 @@ export interface ComponentReportsOptions {
       isStill: (entry: LedgerEntry, key: string) => boolean,
     ): Promise<LedgerEntry[]>;
   };
-  lanes(): { readonly leading: boolean; take(orders: readonly LaneOrder[]): Promise<void> };
+  lanes: () => { readonly leading: boolean; take(orders: readonly LaneOrder[]): Promise<void> };
   log: { warn(fields: object): void };
 }
 
