@@ -19,7 +19,8 @@ metadata:
 `;
 
 function manifests() {
-  const roles = ['--set=namespaces={default}', '--set=api.kubernetesAuthentication=false'];
+  const users = ['--set=api.kubernetesAuthentication=false', '--set=api.adminPasswordSecret=symphony-admin'];
+  const roles = ['--set=namespaces={default}', ...users];
   const hook = ['--show-only=templates/release-hook.yaml'];
   return {
     'deploy/cluster-wide.yaml': HEADER + OWN_NAMESPACE + rendered(['--no-hooks']),

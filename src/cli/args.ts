@@ -37,9 +37,10 @@ const FLAGS: ReadonlyMap<string, Flag> = new Map<string, Flag>([
   ['config', { type: 'string', short: 'c' }],
   ['file', { type: 'string', only: ['backup', 'restore'] }],
   ['force', { type: 'boolean', only: ['restore'] }],
-  ...CONFIG_KEYS.flatMap(({ key, flag, short }): [string, Flag][] =>
-    flag ? [[flag, { type: 'string', key, ...(short ? { short } : {}) }]] : [],
-  ),
+  ...CONFIG_KEYS.flatMap(({ key, flag, alias, short }): [string, Flag][] => [
+    ...(flag ? [[flag, { type: 'string', key, ...(short ? { short } : {}) }] satisfies [string, Flag]] : []),
+    ...(alias ? [[alias, { type: 'string', key }] satisfies [string, Flag]] : []),
+  ]),
 ]);
 
 /**

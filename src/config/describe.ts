@@ -32,7 +32,12 @@ export function helpText(): string {
 }
 
 function usage(row: ConfigKey): string {
-  return `${row.short ? `-${row.short}, ` : ''}--${row.flag} <${row.placeholder}>`;
+  return `${namesOf(row)} <${row.placeholder}>`;
+}
+
+/** All that the flag is called by. */
+function namesOf({ short, flag, alias }: ConfigKey): string {
+  return [short && `-${short}`, flag && `--${flag}`, alias && `--${alias}`].filter(Boolean).join(', ');
 }
 
 function suffix(row: ConfigKey): string {
@@ -71,7 +76,7 @@ function wrap(text: string, width: number): string[] {
 /** The table of docs/configuration.md; a test keeps the page equal to it. */
 export function markdownTable(): string {
   const lines = CONFIG_KEYS.map((row) => {
-    const flag = row.flag ? `\`${row.short ? `-${row.short}, ` : ''}--${row.flag}\`` : '';
+    const flag = row.flag ? `\`${namesOf(row)}\`` : '';
     const value = defaultText(row);
     const cells = [
       `\`${row.key}\``,

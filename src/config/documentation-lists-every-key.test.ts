@@ -30,7 +30,12 @@ test('docs/configuration.md has the table of the keys, as the code has it', () =
 
 test('the help names every flag and every variable without a flag', () => {
   const help = helpText();
-  for (const { flag, env } of CONFIG_KEYS) expect(help).toContain(flag ? `--${flag} ` : (env ?? ''));
+  for (const { flag, alias, env } of CONFIG_KEYS) {
+    const names = [flag, alias].flatMap((name) => name ?? []);
+    expect(help).toContain(
+      names.length > 0 ? `${names.map((name) => `--${name}`).join(', ')} <` : (env ?? ''),
+    );
+  }
 });
 
 test('the table and the class have the same keys and the same defaults', () => {
@@ -45,10 +50,12 @@ test('the table and the class have the same keys and the same defaults', () => {
 });
 
 test('no two keys share a flag or a variable', () => {
-  for (const field of ['key', 'flag', 'env', 'short'] as const) {
+  for (const field of ['key', 'env', 'short'] as const) {
     const values = CONFIG_KEYS.flatMap((row) => row[field] ?? []);
     expect(new Set(values).size).toBe(values.length);
   }
+  const flags = CONFIG_KEYS.flatMap(({ flag, alias }) => [flag ?? [], alias ?? []].flat());
+  expect(new Set(flags).size).toBe(flags.length);
 });
 
 function* leaves(node: object, prefix = ''): Generator<string> {

@@ -7,6 +7,8 @@ export interface ConfigKey {
   key: string;
   /** The long flag without `--`; undefined where a command line would show a secret to every user of the machine. */
   flag?: string;
+  /** The same flag by another name, without `--`. */
+  alias?: string;
   /** A one-letter flag without `-`. */
   short?: string;
   /** The environment variable; undefined for what only a file can hold. */
@@ -270,6 +272,7 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     description: 'Only with `--mode=k8s`: a context of the kubeconfig. Default: its current one.',
   }),
   named('kubernetes.namespaces', {
+    alias: 'namespaces',
     type: 'list',
     placeholder: 'name,…',
     default: [],

@@ -95,15 +95,20 @@ describe.skipIf(problem)('the chart', { timeout: 120_000 }, () => {
 
   test('with namespaces it has Roles there, and no more than one ClusterRole, which can be left out', () => {
     const objects = render({ namespaces: ['a', 'b'] });
-    expect(argsOf(one(objects, 'Deployment'))).toContain('--kubernetes-namespaces=a,b');
+    expect(argsOf(one(objects, 'Deployment'))).toContain('--namespaces=a,b');
     expect(ofKind(objects, 'ClusterRole').map(({ metadata }) => metadata.name)).toEqual([
       `${NAMESPACE}-symphony-reviews`,
     ]);
     expect(new Set(ofKind(objects, 'Role').map(({ metadata }) => metadata.namespace))).toEqual(
       new Set(['a', 'b', NAMESPACE]),
     );
-    const alone = render({ namespaces: ['a'], 'api.kubernetesAuthentication': false });
+    const values = { namespaces: ['a'], 'api.kubernetesAuthentication': false };
+    const alone = render({ ...values, 'api.adminPasswordSecret': 'admin' });
     for (const kind of ['ClusterRole', 'ClusterRoleBinding']) expect(ofKind(alone, kind)).toEqual([]);
+    const { flags } = parseCommandLine(argsOf(one(alone, 'Deployment')));
+    expect(flags.get('kubernetes.authentication')).toBe('false');
+    // An engine that nobody can log in to does not start.
+    expect(() => render(values)).toThrow('api.adminPasswordSecret');
   });
 
   test('Secrets are granted by name, and what providers deploy by a role of its own', () => {

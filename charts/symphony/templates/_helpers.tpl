@@ -71,7 +71,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "symphony.engineArgs" -}}
 - --mode=k8s
 {{- with .Values.namespaces }}
-- --kubernetes-namespaces={{ join "," . }}
+- --namespaces={{ join "," . }}
 {{- end }}
 {{- if .Values.config }}
 - --config=/etc/symphony/config.yaml
