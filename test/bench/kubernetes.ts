@@ -140,24 +140,24 @@ async function declareTargets(bench: BenchCluster): Promise<void> {
   await api.call('POST', collection(bench, 'solutions'), solution(1));
   const binding = { role: 'instance', provider: 'providers.target.mock', config: {} };
   const all = watched(bench, 'targets', TARGETS, ({ status }) => status === 'Succeeded');
-  await forEach(TARGETS, (i) =>
+  const applied = forEach(TARGETS, (i) =>
     api.call('POST', collection(bench, 'targets'), {
       ...object('Target', `target-${i}`),
       spec: { topologies: [{ bindings: [binding] }] },
     }),
   );
-  await all;
+  await Promise.all([applied, all]);
 }
 
 async function applyInstances(bench: BenchCluster, size: number): Promise<void> {
   const all = watched(bench, 'instances', size, ({ status }) => status === 'Succeeded');
-  await forEach(size, (i) =>
+  const applied = forEach(size, (i) =>
     bench.plane.cluster.api.call('POST', collection(bench, 'instances'), {
       ...object('Instance', `app-${i}`),
       spec: { solution: 'bench', target: { name: `target-${i % TARGETS}` } },
     }),
   );
-  await all;
+  await Promise.all([applied, all]);
 }
 
 async function changeSolution(bench: BenchCluster, size: number): Promise<void> {
@@ -167,8 +167,8 @@ async function changeSolution(bench: BenchCluster, size: number): Promise<void> 
   const all = watched(bench, 'instances', size, (status, name) => {
     return status.status === 'Succeeded' && status.deploymentHash !== before.get(name);
   });
-  await api.call('PATCH', `${collection(bench, 'solutions')}/bench`, { spec: solution(2).spec });
-  await all;
+  const applied = api.call('PATCH', `${collection(bench, 'solutions')}/bench`, { spec: solution(2).spec });
+  await Promise.all([applied, all]);
 }
 
 async function restart(bench: BenchCluster): Promise<void> {
@@ -177,8 +177,11 @@ async function restart(bench: BenchCluster): Promise<void> {
 
 async function deleteAll(bench: BenchCluster, size: number): Promise<void> {
   const gone = removed(bench, size);
-  await bench.plane.cluster.api.call('DELETE', collection(bench, 'instances'));
-  await gone;
+  const { api } = bench.plane.cluster;
+  await Promise.all([
+    gone,
+    forEach(size, (i) => api.call('DELETE', `${collection(bench, 'instances')}/app-${i}`)),
+  ]);
 }
 
 /** Waits, by a watch, until as many objects have a status as wished. */
