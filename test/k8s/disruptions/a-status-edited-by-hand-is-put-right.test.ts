@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { describeKubernetes } from '../../support/control-plane/index.js';
 import { installCustomResources } from '../../support/custom-resources.js';
-import type { SymphonyObject } from '../../support/kubernetes-flow.js';
+import { instance, solution, type SymphonyObject } from '../../support/kubernetes-flow.js';
 import { POLL, Scene } from './scene.js';
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
@@ -89,6 +89,18 @@ describeKubernetes('a status that somebody edited by hand', (cluster) => {
     await scene.me.until('instances', name, (object) => object?.status?.status === 'Failed');
     expect(orderless(told(await scene.me.get('instances', name)))).toEqual(orderless(told(before)));
     expect(await scene.isThere(name)).toBe(false);
+  });
+
+  test('to be that of a later leader than there ever was, is written again by the next change', async () => {
+    await scene.deployed('outranked');
+    await edit('outranked', { epoch: 2 ** 50 });
+    await scene.me.apply(solution('outranked', 2));
+    await expect.poll(() => scene.calls('outranked', 'apply'), POLL).toBe(2);
+    await scene.me.apply(instance('outranked', { parameters: { more: '1' } }));
+    const generation = '--for=jsonpath={.status.observedGeneration}=2';
+    await scene.me.kubectl('wait', generation, '--timeout=100s', 'instance/outranked');
+    await scene.me.ready('instance/outranked');
+    await scene.deployed('outranked-after');
   });
 
   test('again and again, costs few runs', async () => {
