@@ -27,7 +27,7 @@ export interface BenchCluster {
   stop(): Promise<void>;
 }
 
-export interface ClusterUsage {
+interface ClusterUsage {
   /** Seconds of processor time, of the engine's process that runs now. */
   engineCpu: number;
   /** Of the API server and etcd. */

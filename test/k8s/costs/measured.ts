@@ -6,7 +6,7 @@ import { manifest } from '../../support/kubernetes-flow.js';
 import { parsePrometheus } from '../../support/prometheus.js';
 
 /** Histories are written five seconds after there was news; what belongs to a change has been written by then. */
-export const AFTERWARDS_MS = 7_000;
+const AFTERWARDS_MS = 7_000;
 
 /** What was asked of the API server while something was done, and afterwards, in one namespace. */
 export interface Measured {
