@@ -53,9 +53,8 @@ type Look = <K extends ObjectKind>(
 ) => Promise<CustomObject<K> | undefined>;
 
 /**
- * Reads what a run is decided from. The object, its solution and the targets that it names are read live; what selects its
- * targets takes them from the cache, which only ever goes forward. A target that the ledger knows and the cache does not is
- * read as well: "not seen" is not "not there".
+ * Reads what a run is decided from. The object, its solution, the targets that it names and those that its ledger knows are
+ * read live; what selects its targets takes further ones from the cache, which only ever goes forward, and may be late.
  */
 export class KubernetesDesiredState extends DesiredStateReader {
   constructor(private readonly sources: DesiredStateSources) {
@@ -182,7 +181,11 @@ export class KubernetesDesiredState extends DesiredStateReader {
       if (target) found.set(target.uid, target);
     };
     if (dynamic) {
-      for (const target of this.sources.targets.list(namespace)) add(toStored('Target', target));
+      // What is on one of them goes when it does not match any more: that is not decided on what was.
+      const held = new Set(ledger.map(({ targetUid }) => targetUid));
+      for (const target of this.sources.targets.list(namespace)) {
+        if (!held.has(target.metadata.uid ?? '')) add(toStored('Target', target));
+      }
     } else {
       const names = candidatesOf(spec.target?.name ?? '').filter((name) => name !== '');
       for (const target of await Promise.all(names.map((name) => look('Target', namespace, name)))) {
