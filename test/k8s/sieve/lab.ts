@@ -143,15 +143,20 @@ export class Lab {
   }
 
   /** Waits until a life stands still, with these components on its targets. @returns how it stands */
-  async settled(life: string, there: LifeState['there'], proxy: FaultyProxy): Promise<LifeState> {
+  async settled(
+    life: string,
+    there: LifeState['there'],
+    proxy: FaultyProxy,
+    lives = this.lives,
+  ): Promise<LifeState> {
     const deadline = performance.now() + SETTLE_MS;
-    const wanted = JSON.stringify(there);
+    const wanted = JSON.stringify(sorted(there));
     for (;;) {
       const before = activityOf(proxy) + this.targets.calls.length;
       await delay(1_000);
-      const state = (await this.lives.states([life])).get(life);
+      const state = (await lives.states([life])).get(life);
       const still = activityOf(proxy) + this.targets.calls.length === before;
-      if (state && still && JSON.stringify(state.there) === wanted) return state;
+      if (state && still && JSON.stringify(sorted(state.there)) === wanted) return state;
       if (performance.now() > deadline) expect(state).toMatchObject({ there });
     }
   }

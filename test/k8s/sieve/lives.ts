@@ -83,9 +83,24 @@ export class Lives {
     return step;
   }
 
+  putInstance(life: string): Promise<void> {
+    const spec = { solution: `app-${life}`, target: { selector: { life } } };
+    return this.put('instances', `app-${life}`, spec);
+  }
+
+  annotate(life: string, annotations: Record<string, string>): Promise<void> {
+    return this.patch('instances', `app-${life}`, { metadata: { annotations } });
+  }
+
   /** The solution as it was at first. */
   putFirst(life: string): Promise<void> {
     return this.put('solutions', `app-${life}`, { components: FIRST });
+  }
+
+  /** The same components in the same places, of which one has changed. */
+  putLater(life: string, version = 3): Promise<void> {
+    const components = [...FIRST.slice(0, 2), component('c', 'far', version)];
+    return this.put('solutions', `app-${life}`, { components });
   }
 
   target(life: string, site: string, properties: Record<string, string>): Promise<void> {
@@ -101,7 +116,7 @@ export class Lives {
   }
 
   /** A merge patch. */
-  async patch(plural: Plural, name: string, body: object): Promise<void> {
+  private async patch(plural: Plural, name: string, body: object): Promise<void> {
     await this.cluster.api.call('PATCH', `${this.#path(plural)}/${name}`, body);
   }
 
@@ -119,11 +134,10 @@ export class Lives {
 
   /** How each of these lives stands. */
   async states(lives: readonly string[]): Promise<Map<string, LifeState>> {
-    const ofSites = (life: string) =>
-      SITES.map((site) => [site, this.targets.on(`${site}-${life}`)] as const);
+    const nothing = Object.fromEntries(SITES.map((site) => [site, {}]));
     const states = new Map(
       lives.map((life): [string, LifeState] => {
-        return [life, { objects: {}, ledgers: {}, there: Object.fromEntries(ofSites(life)) }];
+        return [life, { objects: {}, ledgers: {}, there: { ...nothing, ...this.targets.of(life) } }];
       }),
     );
     for (const plural of ['instances', 'solutions', 'targets'] as const) {

@@ -97,9 +97,17 @@ export class ScriptedTargets {
     return [{ bindings: [{ role: 'instance', provider: 'providers.target.script', config }] }];
   }
 
-  /** What is on a target, by the name of the component. */
-  on(target: string): Record<string, unknown> {
-    return Object.fromEntries([...(this.#there.get(target) ?? [])].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  /** What is on the targets of a life, by the names of the target and the component. */
+  of(life: string): Record<string, Record<string, unknown>> {
+    const targets = [...this.#there].filter(([target]) => numberIn(target) === life);
+    return Object.fromEntries(
+      targets.map(([target, there]) => [withoutNumber(target), Object.fromEntries(inOrder(there))]),
+    );
+  }
+
+  /** Somebody else takes a component away. */
+  lose(target: string, component: string): void {
+    this.#there.get(target)?.delete(component);
   }
 
   /** `a@near`, for each time that something was taken off a target of a life. */
@@ -149,6 +157,10 @@ export class ScriptedTargets {
     const status = operation === 'apply' ? 8004 : 8005;
     return Object.fromEntries(components.map(({ name }) => [name, { status, message: '' }]));
   }
+}
+
+function inOrder(there: ReadonlyMap<string, unknown>): [string, unknown][] {
+  return [...there].toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** One that was killed, and only waits to be buried, does not. */
