@@ -13,17 +13,18 @@ export const DELETED_UNADOPTED =
   'It is being deleted, which removes nothing of it; symphony/deletion-policy: orphan lets it go as it is.';
 
 /** What adopting would do, in words. */
-export function adoptionText({ plan, isThere }: PlannedRun): string {
+export function adoptionText(run: PlannedRun): string {
+  const { plan } = run;
   const actions = plan.steps.flatMap((step) => step.actions);
   const applied = actions.filter(({ kind }) => kind === 'create' || kind === 'update');
   const parts = [
     listed(
       'take over',
-      applied.filter(({ target, component }) => isThere(target, component)),
+      applied.filter(({ target, component }) => run.isThere(target, component)),
     ),
     listed(
       'create',
-      applied.filter(({ target, component }) => !isThere(target, component)),
+      applied.filter(({ target, component }) => !run.isThere(target, component)),
     ),
     listed('leave alone for now', plan.kept),
   ].filter((part) => part !== '');

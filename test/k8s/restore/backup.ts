@@ -1,8 +1,10 @@
 import type { Person } from '../../support/kubernetes-flow.js';
 
 /** In the order in which most tools restore: what others refer to first. */
-export const KINDS = ['solutions', 'targets', 'instances', 'ledgers'] as const;
-export type Kind = (typeof KINDS)[number];
+const KINDS = ['solutions', 'targets', 'instances', 'ledgers'] as const;
+type Kind = (typeof KINDS)[number];
+
+const GIVEN_BY_SERVER = ['uid', 'resourceVersion', 'creationTimestamp', 'generation', 'managedFields'];
 
 interface Stored {
   metadata: Record<string, unknown> & { name: string };
@@ -32,8 +34,7 @@ export class Backup {
     for (const kind of KINDS) {
       const { items } = JSON.parse(await me.kubectl('get', kind, '-o', 'json')) as { items: Stored[] };
       for (const item of items) {
-        const { uid, resourceVersion, creationTimestamp, generation, managedFields, ...kept } = item.metadata;
-        item.metadata = kept;
+        for (const field of GIVEN_BY_SERVER) delete item.metadata[field];
         if (!ownerReferences) delete item.metadata['ownerReferences'];
         if (!finalizers) delete item.metadata['finalizers'];
         delete item.status;
