@@ -36,7 +36,7 @@ test('from the first scrape on there is a zero to rise from', async () => {
   ]) {
     expect(valueOf(series, name), name).toBe(0);
   }
-  expect(series.filter(({ name }) => name === 'symphony_lanes')).toHaveLength(8);
+  expect(series.filter(({ name }) => name === 'symphony_lanes')).toHaveLength(10);
   for (const cause of ['person', 'dependent', 'retry', 'periodic']) {
     expect(valueOf(series, 'symphony_oldest_due_order_age_seconds', { cause })).toBe(0);
   }
