@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { chartAccount, type ChartAccount } from '../support/chart-account.js';
 import { describeKubernetes } from '../support/control-plane/index.js';
 import { installCustomResources } from '../support/custom-resources.js';
 import { instance, manifest, Person, solution, target } from '../support/kubernetes-flow.js';
@@ -17,6 +18,7 @@ describeKubernetes('by kubectl', (cluster) => {
   let world: ScriptWorld;
   let broken: ScriptWorld;
   let engine: KubernetesProcess;
+  let account: ChartAccount;
   let me: Person;
   let doomed: Person;
 
@@ -25,9 +27,12 @@ describeKubernetes('by kubectl', (cluster) => {
     [world, broken] = await Promise.all([ScriptWorld.make(), ScriptWorld.make()]);
     me = new Person(cluster(), await cluster().createNamespace('flow'));
     doomed = new Person(cluster(), await cluster().createNamespace('doomed'));
+    const namespaces = [me.namespace, doomed.namespace];
+    // Those of an engine of all namespaces: a Role would go with its namespace, before the engine has done its part.
+    account = await chartAccount(cluster(), me.namespace);
     engine = await KubernetesProcess.start({
-      kubeconfig: cluster().kubeconfigFile,
-      namespaces: [me.namespace, doomed.namespace],
+      kubeconfig: account.kubeconfigFile,
+      namespaces,
       leaseSeconds: 10,
       args: [
         `--providers-script-allowed-folders=${world.folder},${broken.folder}`,
@@ -38,7 +43,11 @@ describeKubernetes('by kubectl', (cluster) => {
   afterAll(async () => {
     await engine.stop();
     for (const each of [world, broken]) await each.dispose();
+    const refused = await account.refused();
+    await account.close();
     await cluster().api.call('DELETE', `/api/v1/namespaces/${me.namespace}`);
+    // The chart's rights are enough.
+    expect(refused).toEqual([]);
   });
 
   /** Applied and deployed. */

@@ -12,21 +12,24 @@ export interface ChartAccount {
   kubeconfigFile: string;
   /** What the API server has forbidden it up to now, each once: `create /api/v1/namespaces/x/pods`. */
   refused(): Promise<string[]>;
-  close(): void;
+  /** Takes away what it has in the cluster as a whole. */
+  close(): Promise<void>;
 }
 
 /**
- * Installs what the chart would for an engine of these namespaces. It goes with them.
+ * Installs what the chart would for an engine of these namespaces. It goes with them, and with `close`.
  * @param home where the engine lives: its Lease, its Secret and the account
+ * @param namespaces all when left out: the engine must then be told which it may touch
  */
 export async function chartAccount(
   cluster: TestCluster,
   home: string,
-  namespaces: readonly string[],
+  namespaces?: readonly string[],
 ): Promise<ChartAccount> {
   // A cluster that is not ours shows no log.
   const log = cluster.access.auditLog === undefined ? undefined : await cluster.auditLog();
-  for (const object of chartRights(home, namespaces)) await cluster.api.call('POST', pathOf(object), object);
+  const rights = chartRights(home, namespaces);
+  for (const object of rights) await cluster.api.call('POST', pathOf(object), object);
   const { status } = await cluster.api.call<{ status: { token: string } }>(
     'POST',
     `/api/v1/namespaces/${home}/serviceaccounts/${ACCOUNT}/token`,
@@ -45,11 +48,17 @@ export async function chartAccount(
       const forbidden = events.filter(({ responseStatus }) => responseStatus?.code === 403);
       return [...new Set(forbidden.map(({ verb, requestURI }) => `${verb} ${requestURI}`))];
     },
-    close: () => kubectl.close(),
+    close: async () => {
+      kubectl.close();
+      for (const object of rights.filter(({ metadata }) => metadata.namespace === undefined)) {
+        await cluster.api.call('DELETE', `${pathOf(object)}/${object.metadata.name}`);
+      }
+    },
   };
 }
 
 function pathOf({ apiVersion = '', kind = '', metadata: { namespace } }: KubernetesObject): string {
   const base = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-  return `${base}/namespaces/${namespace}/${kind.toLowerCase()}s`;
+  const plural = `${kind.toLowerCase()}s`;
+  return namespace === undefined ? `${base}/${plural}` : `${base}/namespaces/${namespace}/${plural}`;
 }

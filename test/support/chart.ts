@@ -92,31 +92,38 @@ export function boundRules(objects: readonly KubernetesObject[], namespace?: str
 }
 
 const RIGHTS = new Set(['ServiceAccount', 'Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding']);
-/** Where `deploy/one-namespace.yaml` puts the engine, and what it lets it serve. */
+/** Where the plain manifests put the engine, and the one namespace that it serves. */
 const PLAIN = { home: 'symphony-system', served: 'default' };
+/** Roles for people, which belong to the cluster. */
+const OF_PEOPLE = /-(view|edit)$/;
 
 /**
- * The service account and the rights that the chart gives an engine of some namespaces: as in the plain manifests, which are what
- * it renders (tested), so that no file that starts an engine has to wait for Helm.
+ * The service account and the rights that the chart gives an engine: as in the plain manifests, which are what it renders (tested), so
+ * that no file that starts an engine has to wait for Helm.
+ * @param namespaces that it serves; all when left out
  */
-export function chartRights(home: string, namespaces: readonly string[]): KubernetesObject[] {
-  const text = readFileSync(join(ROOT, 'deploy/one-namespace.yaml'), 'utf8');
+export function chartRights(home: string, namespaces?: readonly string[]): KubernetesObject[] {
+  const file = namespaces ? 'deploy/one-namespace.yaml' : 'deploy/cluster-wide.yaml';
+  const text = readFileSync(join(ROOT, file), 'utf8');
   const plain = parseAllDocuments(text).map((document) => document.toJS() as KubernetesObject);
   return plain
-    .filter(({ kind = '' }) => RIGHTS.has(kind))
+    .filter(({ kind = '', metadata }) => RIGHTS.has(kind) && !OF_PEOPLE.test(metadata.name))
     .flatMap((object) => {
       const moved = (served: string): KubernetesObject =>
-        withNames(object, { [PLAIN.home]: home, [PLAIN.served]: served }) as KubernetesObject;
-      return object.metadata.namespace === PLAIN.served ? namespaces.map(moved) : [moved(home)];
+        inNamespaces(object, home, served) as KubernetesObject;
+      return object.metadata.namespace === PLAIN.served ? (namespaces ?? []).map(moved) : [moved(home)];
     });
 }
 
-/** With other texts in the place of these, wherever they stand alone. */
-function withNames(value: unknown, names: Readonly<Record<string, string>>): unknown {
-  if (typeof value === 'string') return names[value] ?? value;
-  if (Array.isArray(value)) return value.map((item) => withNames(item, names));
+/** With other namespaces wherever they stand alone, or begin the name of an object of the cluster. */
+function inNamespaces(value: unknown, home: string, served: string): unknown {
+  if (value === PLAIN.served) return served;
+  if (typeof value === 'string') return value.replace(new RegExp(`^${PLAIN.home}(?=-|$)`), home);
+  if (Array.isArray(value)) return value.map((item) => inNamespaces(item, home, served));
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withNames(inner, names)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [key, inNamespaces(inner, home, served)]),
+  );
 }
 
 function setJson(values: object): string {

@@ -142,7 +142,7 @@ async function makeHome(shared: TestCluster, namespace: string): Promise<Home> {
 /** @returns what the engines were forbidden although nothing of the test provoked it */
 async function leaveHome({ account, dataDir }: Home, namespace: string): Promise<string[]> {
   const refused = await account.refused();
-  account.close();
+  await account.close();
   await rm(dataDir, { recursive: true, force: true });
   if (!way.namesOtherNamespaces) return refused;
   return refused.filter((request) => request.includes(`/namespaces/${namespace}/`));

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ComponentSpec } from '@symphony/model';
-import { mockControl } from '../../src/modules/providers/index.js';
-import { CRASH_POINTS, CrashLab, tableOf, type Fault } from '../support/crash-lab.js';
+import { mockControl } from '../../../src/modules/providers/index.js';
+import { CRASH_POINTS, CrashLab, tableOf, type Fault } from '../../support/crash-lab.js';
 
 const TABLES = ['x', 'y', 'other'];
 
