@@ -1,9 +1,9 @@
-import type { QueryRunner } from 'typeorm';
-import type { Migration } from '../compatibility.js';
+import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** When a lane's next periodic look was due before another order came first. */
-export class PeriodicLooks1700000008000 implements Migration {
+export class PeriodicLooks1700000008000 implements MigrationInterface {
   readonly name = 'PeriodicLooks1700000008000';
+  /** See `Migration` of compatibility.ts. */
   readonly oldestProgram = 1700000007000;
 
   async up(runner: QueryRunner): Promise<void> {
