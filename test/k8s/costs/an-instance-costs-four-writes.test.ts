@@ -109,7 +109,6 @@ describeKubernetes('what is asked of the API server', (cluster) => {
     });
     expect(cost.writes.get('patch targets')).toBe(1);
     expect(cost.writes.get('create ledgers')).toBe(10);
-    expect(cost.writes.get('update ledgers')).toBe(10);
     expect(cost.writes.get('patch instances')).toBe(10);
     expect(cost.writes.has('patch runhistories')).toBe(false);
   });
