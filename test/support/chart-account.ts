@@ -10,7 +10,7 @@ const TOKEN_SECONDS = 3 * 60 * 60;
 export interface ChartAccount {
   /** With a token of it. */
   kubeconfigFile: string;
-  /** What the API server has forbidden it up to now, each once: `create /api/v1/namespaces/x/pods`. */
+  /** What it has asked for without the right to it up to now, each once: `create /api/v1/namespaces/x/pods`. */
   refused(): Promise<string[]>;
   /** Takes away what it has in the cluster as a whole. */
   close(): Promise<void>;
@@ -45,7 +45,10 @@ export async function chartAccount(
     kubeconfigFile: kubectl.kubeconfigFile,
     refused: async () => {
       const events = (await log?.events(`system:serviceaccount:${home}:${ACCOUNT}"`)) ?? [];
-      const forbidden = events.filter(({ responseStatus }) => responseStatus?.code === 403);
+      // A 403 may also say that a namespace is going, or a quota is used up.
+      const forbidden = events.filter(
+        ({ annotations }) => annotations?.['authorization.k8s.io/decision'] === 'forbid',
+      );
       return [...new Set(forbidden.map(({ verb, requestURI }) => `${verb} ${requestURI}`))];
     },
     close: async () => {

@@ -22,6 +22,8 @@ export interface AuditEvent {
     subresource?: string;
   };
   responseStatus?: { code: number; reason?: string };
+  /** What the server adds, such as `authorization.k8s.io/decision`: `allow` or `forbid`. */
+  annotations?: Record<string, string>;
   stage: 'ResponseStarted' | 'ResponseComplete' | 'Panic';
   requestReceivedTimestamp: string;
 }
