@@ -116,7 +116,7 @@ describeKubernetes('a status that somebody edited by hand', (cluster) => {
     await scene.deployed('vanished');
     const before = await scene.me.get('instances', 'unseen');
     await scene.engine.kill();
-    await edit('unseen', { status: 'Failed', deploymentHash: 'made-up', conditions: null });
+    await edit('unseen', { statusDetails: 'by hand', deploymentHash: 'made-up', conditions: null });
     await edit('vanished', null);
     await scene.engine.begin();
     await expect

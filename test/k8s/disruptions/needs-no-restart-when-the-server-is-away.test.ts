@@ -97,10 +97,13 @@ describeControlPlane('an engine whose API server', (plane) => {
     const changes = await Changes.begin(other, 'cut');
     const log = await plane().cluster.auditLog();
     const { made } = changes.figures;
+    let cut = 0;
     for (let turn = 0; turn < CUTS; turn++) {
-      expect(line.cut()).toBeGreaterThan(0);
+      cut += line.cut();
       await delay(CUT_MS);
     }
+    // Some moments find it between two connections; the watches alone are several.
+    expect(cut).toBeGreaterThan(CUTS);
     await changes.goOn();
     await changes.endAndConverge();
     await other.isUnharmed(other.engine.pid);
