@@ -49,6 +49,7 @@ export function statusOf(input: StatusInput): ObjectStatus {
     lastModified: input.now,
     deployed: summary && !summary.isRemoval ? summary.successCount : 0,
     targets: summary?.targetCount ?? 0,
+    ...jobNumbers(word, previous),
     targetStatuses: targetStatuses(components),
     conditions: conditionsOf(input, previous?.conditions ?? []),
   };
@@ -62,12 +63,26 @@ export function sameStatus(a: ObjectStatus | undefined, b: ObjectStatus): boolea
       {
         ...status,
         lastModified: '',
+        ...UNNUMBERED,
         provisioningStatus: { ...status.provisioningStatus, operationId: '' },
         conditions: status.conditions?.map((condition) => ({ ...condition, lastTransitionTime: '' })),
       },
       sortedKeys,
     );
   return bare(a) === bare(b);
+}
+
+/** Symphony's counter of jobs, as far as they have something to tell. */
+type JobNumbers = Pick<ObjectStatus, 'runningJobId' | 'expectedRunningJobId'>;
+
+const UNNUMBERED: JobNumbers = { runningJobId: undefined, expectedRunningJobId: undefined };
+
+function jobNumbers(word: StatusWord, previous: ObjectStatus | undefined): JobNumbers {
+  const { runningJobId: ended = 0, expectedRunningJobId: expected = 0 } = previous ?? {};
+  const number = Math.max(ended + 1, expected);
+  if (word === 'Succeeded' || word === 'Failed')
+    return { runningJobId: number, expectedRunningJobId: number };
+  return { ...(ended > 0 ? { runningJobId: ended } : {}), expectedRunningJobId: number };
 }
 
 function sortedKeys(_key: string, value: unknown): unknown {

@@ -64,6 +64,13 @@ export class ObjectStatus {
   @Time() lastModified!: string;
   @Whole({ description: 'Targets that hold everything which is meant for them.' }) deployed!: number;
   @Whole({ description: 'Targets of the deployment.' }) targets!: number;
+  @Whole({
+    description:
+      'Number of the run that the status tells the end of; runs that change nothing are not counted.',
+  })
+  runningJobId?: number;
+  @Whole({ description: 'Number of the newest such run: a higher one than `runningJobId` is under way.' })
+  expectedRunningJobId?: number;
   @Many(() => TargetStatus) targetStatuses?: TargetStatus[];
   @Many(() => Condition, { uniqueBy: 'type' }) conditions?: Condition[];
 }

@@ -55,7 +55,15 @@ export function tellsTheSame(a: Partial<ResourceStatus>, b: Partial<ResourceStat
 
 /** Without when, by which run and in which term. */
 function bare(document: Partial<ResourceStatus>): Record<string, unknown> {
-  const { epoch: _epoch, lastModified: _at, provisioningStatus, conditions, ...rest } = document;
+  const {
+    epoch: _epoch,
+    lastModified: _at,
+    runningJobId: _ended,
+    expectedRunningJobId: _expected,
+    provisioningStatus,
+    conditions,
+    ...rest
+  } = document;
   return {
     ...rest,
     ...(provisioningStatus ? { provisioningStatus: { ...provisioningStatus, operationId: '' } } : {}),
