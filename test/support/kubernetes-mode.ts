@@ -211,9 +211,7 @@ async function letAllGo({ api }: TestCluster, namespace: string): Promise<void> 
   ]) {
     const [group, version, plural] = kind.split('/');
     const list = `/apis/${group}/${version}/namespaces/${namespace}/${plural}`;
-    const held = (await api.call<Named>('GET', list as string)).items.filter(
-      ({ metadata }) => metadata.finalizers,
-    );
+    const held = (await api.call<Named>('GET', list)).items.filter(({ metadata }) => metadata.finalizers);
     for (const { metadata } of held) {
       // What goes by itself in this moment need not be let go.
       await api
