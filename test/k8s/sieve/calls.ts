@@ -13,8 +13,10 @@ export interface Call {
 const NUMBERED = /-(\d+)\b/;
 /** The owner of a ledger, its target, and a hash of both their uids. */
 const LEDGER_NAME = /^(.+)\.(.+)\.[0-9a-f]{16}$/;
-/** They go on for ever, and decide nothing about objects: reviews of callers, renewals, the history of runs. */
-const OTHERS = new Set(['tokenreviews', 'subjectaccessreviews', 'runhistories', 'events']);
+/** About callers, not about objects. */
+const REVIEWS = new Set(['tokenreviews', 'subjectaccessreviews']);
+/** For people to read, some time after what they tell of: no decision rests on them. They have lives of their own. */
+const TOLD = new Set(['runhistories', 'events']);
 const PATH =
   /^\/apis?\/(?:[^/]+\/)??v[^/]*\/(?:namespaces\/[^/]+\/)?(?<plural>[a-z]+)(?:\/(?<name>[^/?]+))?(?:\/(?<subresource>[a-z]+))?(?:\?|$)/;
 
@@ -22,6 +24,7 @@ const PATH =
 export const PROGRESS = 'Reconciling';
 
 interface Written {
+  regarding?: { name?: string };
   metadata?: { name?: string; finalizers?: string[]; annotations?: object };
   spec?: Partial<LedgerSpec> & { leaseTransitions?: number; acquireTime?: string; renewTime?: string };
   status?: { status?: string | null };
@@ -31,8 +34,12 @@ interface Written {
 export function writeOf({ method, url, body }: ProxiedRequest): Call | undefined {
   if (method === 'GET') return undefined;
   const { plural = '', name, subresource } = PATH.exec(url)?.groups ?? {};
-  if (OTHERS.has(plural)) return undefined;
+  if (REVIEWS.has(plural)) return undefined;
   const written = (body === '' ? {} : JSON.parse(body)) as Written;
+  if (TOLD.has(plural)) {
+    const about = written.spec?.owner?.name ?? written.regarding?.name ?? '';
+    return { life: `${plural} ${numberIn(about)}`, what: `${method} ${plural}` };
+  }
   const { metadata = {}, spec = {}, status } = written;
   // Renewals keep the time of the acquisition.
   if (plural === 'leases' && spec.acquireTime !== spec.renewTime) return undefined;

@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { describeKubernetes } from '../../support/control-plane/index.js';
-import { PROGRESS, textOf, type Point } from './calls.js';
+import { PROGRESS, textOf, type Made, type Point } from './calls.js';
 import { Gate } from './gate.js';
 import { Lab, Operator } from './lab.js';
-import type { LifeState } from './lives.js';
+import type { Lives, LifeState } from './lives.js';
 
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 180_000 });
 
@@ -14,7 +14,7 @@ const HELD_MS = 12_000;
 
 interface Step {
   name: string;
-  take: (life: string) => Promise<void>;
+  take: (life: string, lives?: Lives) => Promise<void>;
   /** How a life stands after it when nobody was killed. */
   end: LifeState;
   points: Point[];
@@ -24,10 +24,12 @@ describeKubernetes('an operator that is killed', (cluster) => {
   let lab: Lab;
   let operator: Operator;
   let lives = 0;
+  let steps: Step[] = [];
 
   beforeAll(async () => {
     lab = await Lab.open(cluster());
     operator = await Operator.start(lab);
+    steps = await recorded();
   });
   afterAll(async () => {
     await operator.engine.stop();
@@ -39,20 +41,19 @@ describeKubernetes('an operator that is killed', (cluster) => {
   /** The scenario without a fault: before and after each write and each provider call that it takes is a point. */
   async function recorded(): Promise<Step[]> {
     const life = newLife();
-    const steps: Step[] = [];
+    const found: Step[] = [];
     for (const [name, { take, there }] of Object.entries(lab.lives.steps)) {
       const before = lab.calls.of(life).length;
       await take(life);
       const end = await lab.settled(life, there, operator.proxy);
-      const made = lab.calls.of(life);
-      const points = made.slice(before).flatMap(({ what, refused }, index): Point[] => {
-        if (refused) return [];
-        const nth = made.slice(0, before + index + 1).filter((other) => other.what === what).length;
-        return (['before', 'after'] as const).map((when) => ({ what, nth, when }));
+      found.push({
+        name,
+        take: (each, place = lab.lives) => place.step(name).take(each),
+        end,
+        points: pointsOf(lab.calls.of(life), before),
       });
-      steps.push({ name, take, end, points });
     }
-    return steps;
+    return found;
   }
 
   /** Whoever comes next finds a dead leader, whose lease has passed. */
@@ -91,7 +92,6 @@ describeKubernetes('an operator that is killed', (cluster) => {
   }
 
   test('before or after any write or provider call, is followed by one that ends as if it had not been', async () => {
-    const steps = await recorded();
     let tested = 0;
     for (const step of steps) {
       for (let first = 0; first < step.points.length; first += AT_ONCE) {
@@ -110,7 +110,72 @@ describeKubernetes('an operator that is killed', (cluster) => {
     );
     expect(tested).toBeGreaterThanOrEqual(points.filter((point) => isSure(textOf(point))).length);
   });
+
+  test('before or after a write for people to read, loses nothing else', async () => {
+    const [targets, deploy] = steps;
+    if (!targets || !deploy) throw new Error('nothing was recorded');
+    const points = ['PATCH runhistories', 'POST events'].flatMap((what) => {
+      return (['before', 'after'] as const).map((when) => ({ what, when }));
+    });
+    const batch = new Map(points.map((point) => [newLife(), point]));
+    const about = new Map([...batch].map(([life, { what, when }]) => [life, `${when} ${what}`]));
+    await Promise.all([...batch.keys()].map((life) => targets.take(life)));
+    await lab.reached(about, targets.end);
+    const killed = new Gate();
+    const missed = new Set(batch.keys());
+    for (const [life, { what, when }] of batch) {
+      const told = `${what.split(' ')[1]} ${life}`;
+      const nth = lab.calls.of(told).filter((made) => made.what === what).length + 1;
+      void lab.calls.hold(told, { what, when, nth }, killed.opened).then(() => missed.delete(life));
+    }
+    // An instance without its solution is news for the history.
+    await Promise.all([...batch.keys()].map((life) => lab.lives.putInstance(life)));
+    await vi.waitFor(() => expect([...missed]).toEqual([]), { timeout: 2 * HELD_MS, interval: 20 });
+    await killAndFollow();
+    killed.open();
+    await Promise.all([...batch.keys()].map((life) => lab.lives.putFirst(life)));
+    await lab.reached(about, deploy.end);
+  });
+
+  test('before or after any write of its start, is followed by one that starts as if it had not been', async () => {
+    const fresh = await Lab.open(cluster());
+    onTestFinished(() => fresh.close());
+    const { engine } = await Operator.start(fresh);
+    onTestFinished(() => engine.kill());
+    const points = pointsOf(fresh.calls.of(''), 0);
+    expect(points.map(textOf)).toContain('after POST leases/symphony-engine');
+    for (const { what, when } of points) {
+      await engine.kill();
+      await fresh.forgetStart();
+      const nth = fresh.calls.of('').filter((made) => made.what === what).length + 1;
+      const killed = new Gate();
+      const reached = fresh.calls.hold('', { what, nth, when }, killed.opened);
+      const ended = expect(engine.begin()).rejects.toThrow('does not lead');
+      await Promise.race([reached, ended]);
+      await engine.kill();
+      await ended;
+      killed.open();
+      fresh.calls.letGo();
+      await fresh.freeLease();
+      await engine.begin();
+    }
+    const [targets, deploy] = steps;
+    if (!targets || !deploy) throw new Error('nothing was recorded');
+    for (const step of [targets, deploy]) {
+      await step.take('1', fresh.lives);
+      await fresh.reached(new Map([['1', step.name]]), step.end);
+    }
+  });
 });
+
+/** Before and after each of these calls from an index on, those left out that were refused. */
+function pointsOf(made: readonly Made[], from: number): Point[] {
+  return made.slice(from).flatMap(({ what, refused }, index): Point[] => {
+    if (refused) return [];
+    const nth = made.slice(0, from + index + 1).filter((other) => other.what === what).length;
+    return (['before', 'after'] as const).map((when) => ({ what, nth, when }));
+  });
+}
 
 function isSure(point: string): boolean {
   return !point.includes(PROGRESS);

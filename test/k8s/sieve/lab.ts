@@ -115,10 +115,21 @@ export class Lab {
     return { proxy, process };
   }
 
-  /** As if the lease of a holder that is dead for sure had passed. */
+  /** As if the lease of a holder that is dead for sure had passed; nothing when there is none. */
   async freeLease(): Promise<void> {
-    const path = `/apis/coordination.k8s.io/v1/namespaces/${this.home}/leases/${LEASE}`;
-    await this.cluster.api.call('PATCH', path, { spec: { holderIdentity: '' } });
+    const leases = await this.cluster.api.call<{ items: object[] }>('GET', this.#leases);
+    if (leases.items.length === 0) return;
+    await this.cluster.api.call('PATCH', `${this.#leases}/${LEASE}`, { spec: { holderIdentity: '' } });
+  }
+
+  /** As if no operator had ever been started. */
+  async forgetStart(): Promise<void> {
+    await this.cluster.api.call('DELETE', this.#leases);
+    await this.cluster.api.call('DELETE', `/api/v1/namespaces/${this.home}/secrets`);
+  }
+
+  get #leases(): string {
+    return `/apis/coordination.k8s.io/v1/namespaces/${this.home}/leases`;
   }
 
   /**
