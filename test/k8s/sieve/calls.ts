@@ -67,7 +67,7 @@ export function numberIn(name: string): string {
 }
 
 /** `before`: it was not carried out. `after`: it was, and the operator does not know. */
-export type When = 'before' | 'after';
+type When = 'before' | 'after';
 
 /** One call of a life: the n-th of its kind, counted from 1. */
 export interface Point {
