@@ -66,9 +66,12 @@ describe('durations in Go syntax', () => {
   ])('%s', (text, ms) => {
     expect(parseDuration(text)).toBeCloseTo(ms, 9);
   });
-  it.each(['', '30', 'm', '-1m', '1d', '1h 30m', '1h30', 'NaN', '2562048h', `${'9'.repeat(63)}h`])('%j is none', (text) => {
-    expect(parseDuration(text)).toBeUndefined();
-  });
+  it.each(['', '30', 'm', '-1m', '1d', '1h 30m', '1h30', 'NaN', '2562048h', `${'9'.repeat(63)}h`])(
+    '%j is none',
+    (text) => {
+      expect(parseDuration(text)).toBeUndefined();
+    },
+  );
   it('interval: the policy, else the default; 0 and inactive mean on change only; never below the minimum', () => {
     const defaults = { interval: 1_800_000, minInterval: 60_000 };
     expect(intervalOf(undefined, defaults)).toBe(1_800_000);
