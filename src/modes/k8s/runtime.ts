@@ -1,19 +1,21 @@
 import type { AppConfig } from '../../config/index.js';
 import { messageOf, type DeployableKind, type DeploymentOwner } from '@symphony/model';
-import type { LaneKey, SummaryStore } from '../../modules/queue/index.js';
+import type { SummaryStore } from '../../modules/queue/index.js';
 import { ApiClient, openAccess, SharedReads, type ClusterAccess } from './client/index.js';
+import { Caches } from './caches.js';
 import { OrderedLanes } from './controller/ordered-lanes.js';
+import { OrderNotes } from './controller/order-notes.js';
+import { OwnOrders } from './controller/own-orders.js';
 import { dependentsFrom } from './controller/dependents.js';
 import { lineOf, Operator } from './controller/operator.js';
-import { entriesIn, LEDGER_INDEXES, LEDGER_TYPE, type LedgerReflector } from './ledger/ledger-object.js';
+import { entriesIn } from './ledger/ledger-object.js';
 import { KubernetesLedger } from './ledger/kubernetes-ledger.js';
 import { LeftoverLedgers } from './ledger/leftover-ledgers.js';
 import { refusedLedger } from './ledger/refused-ledger.js';
 import { Reattachment } from './ledger/reattach.js';
-import { MemoryWaker, termOf } from './lanes/index.js';
+import { MemoryWaker } from './lanes/index.js';
 import {
   Elector,
-  highestKnown,
   processIdentity,
   RefusedWrites,
   refuseBesideSymphony,
@@ -24,14 +26,12 @@ import { EventRecorder, ObjectEvents } from './events/index.js';
 import { KubernetesMetrics } from './kubernetes-metrics.js';
 import { LEASE, SIGNING_KEY } from './names.js';
 import { Finalizers } from './objects/finalizers.js';
-import { OrderAnnotation, typeOf, type CustomObject } from './objects/custom-object.js';
-import { KubernetesObjectStore, requestOf } from './objects/kubernetes-object-store.js';
-import { ObjectReflectors } from './objects/object-reflectors.js';
+import { typeOf, type CustomObject } from './objects/custom-object.js';
+import { KubernetesObjectStore } from './objects/kubernetes-object-store.js';
 import { unlessMissing } from './objects/readable.js';
 import { Rest } from './proxy/index.js';
-import { Reflector, relistingEvery } from './reflector/index.js';
+import { relistingEvery } from './reflector/index.js';
 import { HandledOrders } from './runs/handled-orders.js';
-import { brief, HISTORY_INDEXES, RUN_HISTORY_TYPE, type RunHistoryObject } from './runs/history-object.js';
 import { KubernetesDesiredState } from './runs/kubernetes-desired-state.js';
 import { KubernetesRunHistory, KubernetesSummaries } from './runs/kubernetes-history.js';
 import { MemoryTargetHealth } from './runs/memory-target-health.js';
@@ -53,9 +53,7 @@ export interface RuntimeLog {
 /** Everything that speaks to the API server, wired; `start` begins to follow the objects. */
 export class KubernetesRuntime {
   readonly waker: MemoryWaker;
-  readonly objects: ObjectReflectors;
-  readonly ledgers: LedgerReflector;
-  readonly histories: Reflector<RunHistoryObject, 'owner' | 'summary'>;
+  readonly caches: Caches;
   readonly elector: Elector;
   readonly health: MemoryTargetHealth;
   readonly ledger: KubernetesLedger;
@@ -90,21 +88,13 @@ export class KubernetesRuntime {
     const home = kubernetes.leaseNamespace ?? client.namespace ?? 'default';
     const shared = { client, namespaces, timing: relistingEvery(kubernetes.relist), log };
     this.waker = new MemoryWaker((message) => log.warn({ msg: message }));
-    this.objects = new ObjectReflectors(shared);
-    this.ledgers = new Reflector({
-      ...shared,
-      type: LEDGER_TYPE,
-      indexes: LEDGER_INDEXES,
-    });
-    this.histories = new Reflector({
-      ...shared,
-      type: RUN_HISTORY_TYPE,
-      indexes: HISTORY_INDEXES,
-      keep: brief,
-    });
+    this.caches = new Caches(shared);
+    const { objects, ledgers, histories } = this.caches;
+    const own = new OwnOrders({ objects, lanes: () => this.lanes });
+    const notes = new OrderNotes(client);
     this.#log = new RunLog({
       client,
-      cache: this.histories,
+      cache: histories,
       warn: (msg, error) => log.warn({ msg, error: messageOf(error) }),
     });
     this.history = new KubernetesRunHistory(this.#log);
@@ -117,7 +107,7 @@ export class KubernetesRuntime {
       identity,
       annotations: () => this.rest.annotations(),
       timing: timingOf(kubernetes.leaseSeconds),
-      knownEpoch: () => this.#knownEpoch(),
+      knownEpoch: () => this.caches.knownTerm,
       mayLead: (signal) => refuseBesideSymphony(client, [home, ...(namespaces ?? [])], signal),
       settled: (term) => this.runsSettled(term),
       log,
@@ -128,12 +118,12 @@ export class KubernetesRuntime {
       leadership: this.elector,
       identity,
       pictures: {
-        targets: () => this.objects.targets.state,
-        solutions: () => this.objects.solutions.state,
-        instances: () => this.objects.instances.state,
-        solutioncontainers: () => this.objects.containers.state,
-        ledgers: () => this.ledgers.state,
-        runhistories: () => this.histories.state,
+        targets: () => objects.targets.state,
+        solutions: () => objects.solutions.state,
+        instances: () => objects.instances.state,
+        solutioncontainers: () => objects.containers.state,
+        ledgers: () => ledgers.state,
+        runhistories: () => histories.state,
         posteddeployments: () => this.inbox.posted.state,
         componentreports: () => this.inbox.reported.state,
       },
@@ -148,62 +138,62 @@ export class KubernetesRuntime {
     this.elector.onChange((term) => (term ? undefined : this.#events.clear()));
     const events = new ObjectEvents({
       recorder: this.#events,
-      isStored: (kind, uid) => this.objects.of<DeployableKind>(kind).byUid(uid) !== undefined,
+      isStored: (kind, uid) => objects.of<DeployableKind>(kind).byUid(uid) !== undefined,
       countOrphaned: (kind, how) => metrics.orphaned(kind, how),
     });
-    this.health = new MemoryTargetHealth((uid) => this.#recovered(uid));
+    this.health = new MemoryTargetHealth((uid) => own.recovered(uid));
     const refused = new RefusedWrites({ leadership: this.elector, log });
     const finalizers = new Finalizers({
       client,
-      seen: (kind, ref) => this.objects.get(kind, ref),
-      written: (kind, object) => this.objects.of<DeployableKind>(kind).seen(object),
+      seen: (kind, ref) => objects.get(kind, ref),
+      written: (kind, object) => objects.of<DeployableKind>(kind).seen(object),
     });
     const keepOwner = async ({ kind, namespace, name, uid }: DeploymentOwner): Promise<void> => {
       if (kind !== 'Inline') await finalizers.add(kind, { namespace, name }, uid);
     };
     this.ledger = new KubernetesLedger({
       client,
-      cache: this.ledgers,
+      cache: ledgers,
       assertFence: (fence) => this.lanes.assertFence(fence),
       keepOwner,
       targets: {
         isOurs: (uid) => UUID.test(uid),
-        specOf: (uid) => this.objects.targets.byUid(uid)?.spec,
+        specOf: (uid) => objects.targets.byUid(uid)?.spec,
         keep: ({ namespace, name, uid }) => finalizers.add('Target', { namespace, name }, uid),
-        isStored: (uid) => this.objects.targets.byUid(uid) !== undefined,
-        wasLeft: (uid) => this.#wasLeft(uid),
+        isStored: (uid) => objects.targets.byUid(uid) !== undefined,
+        wasLeft: (uid) => own.wasLeft(uid),
       },
       refused: (object, epoch) => void refused.look(refusedLedger(client, object, epoch)),
       released: (owner, left) => events.orphaned(owner, left.map(lineOf)),
     });
     this.reattachment = new Reattachment({
       client,
-      cache: this.ledgers,
+      cache: ledgers,
       assertFence: (fence) => this.lanes.assertFence(fence),
       keepOwner,
-      isLost: (uid) => UUID.test(uid) && this.objects.targets.byUid(uid) === undefined,
+      isLost: (uid) => UUID.test(uid) && objects.targets.byUid(uid) === undefined,
     });
     this.inbox = new Inbox({
       ...shared,
-      instances: this.objects.instances,
-      ledgers: this.ledgers,
+      instances: objects.instances,
+      ledgers,
       ledger: this.ledger,
       lanes: () => this.lanes,
       finished: () => this.waker.finished(),
     });
     this.summaries = this.inbox.summaries(
-      new KubernetesSummaries(this.#log, (kind, ref) => this.objects.get(kind, ref)),
+      new KubernetesSummaries(this.#log, (kind, ref) => objects.get(kind, ref)),
     );
     const orders = new HandledOrders();
-    const edits = new StatusEdits({ objects: this.objects, lanes: () => this.lanes, log });
+    const edits = new StatusEdits({ objects, lanes: () => this.lanes, log });
     const status = new StatusWriter({
       client,
       edits,
-      seen: (kind, object) => this.objects.of<DeployableKind>(kind).seen(object),
+      seen: (kind, object) => objects.of<DeployableKind>(kind).seen(object),
       refused: (kind, object, epoch) => void refused.look(refusedStatus(client, kind, object, epoch)),
     });
     const objectOf: OutcomeParts['objectOf'] = ({ kind, namespace, name, payload }) =>
-      payload ? undefined : this.objects.get<DeployableKind>(kind, { namespace, name });
+      payload ? undefined : objects.get<DeployableKind>(kind, { namespace, name });
     this.progress = new KubernetesProgress({
       objectOf,
       status,
@@ -222,26 +212,21 @@ export class KubernetesRuntime {
     };
     this.lanes = new OrderedLanes({
       clock: { now: () => performance.now(), wallNow: () => Date.now() },
-      exists: ({ kind, namespace, name }) => this.objects.get(kind, { namespace, name }) !== undefined,
+      exists: ({ kind, namespace, name }) => objects.get(kind, { namespace, name }) !== undefined,
       write: this.inbox.writer(outcomeWriter(outcomes)),
       posted: this.inbox.orders,
       dependentsOf: dependentsFrom({
-        instances: this.objects.instances,
-        ownersOn: (uid) => this.ledgers.byIndex('target', uid).flatMap(entriesIn),
+        instances: objects.instances,
+        ownersOn: (uid) => ledgers.byIndex('target', uid).flatMap(entriesIn),
       }),
       waker: this.waker,
-      note: async (order) => {
-        await annotate(client, order, { [OrderAnnotation.Reconcile]: requestOf(order.actor) });
-      },
-      mark: async (key, suspended) => {
-        const annotations = { [OrderAnnotation.Suspend]: suspended ? 'true' : null };
-        return (await unlessMissing(annotate(client, key, annotations))) !== undefined;
-      },
+      note: (order) => notes.note(order),
+      mark: (key, suspended) => notes.mark(key, suspended),
     });
     this.desiredState = new KubernetesDesiredState({
       client: new SharedReads(client),
-      seen: (kind, ref) => this.objects.get(kind, ref),
-      targets: this.objects.targets,
+      seen: (kind, ref) => objects.get(kind, ref),
+      targets: objects.targets,
       ledger: this.ledger,
       attach: (owner, fence) => this.reattachment.attach(owner, fence),
       unhealthy: (uids) => this.health.unhealthy(uids),
@@ -249,24 +234,24 @@ export class KubernetesRuntime {
     });
     this.store = new KubernetesObjectStore({
       client,
-      cache: this.objects,
+      cache: objects,
       linesOf: async (uid) => (await this.ledger.entriesOf(uid)).map(lineOf),
       takeReport: (target, report) => this.inbox.reports.accept(target, report),
     });
     this.#leftovers = new LeftoverLedgers({
-      ledgers: this.ledgers,
+      ledgers,
       term: () => (this.lanes.leading ? this.elector.epoch : undefined),
       isStored: async ({ kind, namespace, name, uid }) =>
         (await unlessMissing(client.get<CustomObject>(typeOf<DeployableKind>(kind), { namespace, name })))
           ?.metadata.uid === uid,
-      look: (owner) => this.#look(owner),
+      look: (owner) => own.look(owner),
       release: ({ uid }) => this.ledger.releaseOwner(uid),
       warn: (msg, error) => log.warn({ msg, error: messageOf(error) }),
     });
     this.#suspensions = new SuspensionMarks({
       client,
       edits,
-      objects: this.objects,
+      objects,
       leads: () => this.lanes.leading,
       warn: (msg, error) => log.warn({ msg, error: messageOf(error) }),
     });
@@ -276,8 +261,8 @@ export class KubernetesRuntime {
         this.#suspensions.begin();
       },
       client,
-      objects: this.objects,
-      ledgers: this.ledgers,
+      objects,
+      ledgers,
       reattachment: this.reattachment,
       lanes: this.lanes,
       ledger: this.ledger,
@@ -312,10 +297,8 @@ export class KubernetesRuntime {
 
   /** The elector starts when the server listens: a leader says where it is reached. */
   start(): void {
-    this.objects.start();
-    this.ledgers.start();
+    this.caches.start();
     this.inbox.start();
-    this.histories.start();
     this.#leftovers.start();
     this.#suspensions.start();
     this.#operator.start();
@@ -331,55 +314,11 @@ export class KubernetesRuntime {
     // Nobody waits for it: another one leads already.
     await this.#log.flush();
     this.#log.close();
-    await Promise.all([this.objects.stop(), this.ledgers.stop(), this.histories.stop(), this.inbox.stop()]);
+    await Promise.all([this.caches.stop(), this.inbox.stop()]);
     await this.rest.close();
     await Promise.all([this.client.close(), this.reviews.close()]);
     this.log.debug({ msg: 'Nothing follows the cluster any more' });
   }
-
-  /** Statuses as well: what only waits or fails has no ledger. */
-  #knownEpoch(): number {
-    const { targets, instances } = this.objects;
-    const statuses = [...targets.list(), ...instances.list()].map(({ status }) => status?.epoch ?? 0);
-    const ledgers = this.ledgers.list().map(({ spec }) => spec.epoch);
-    return highestKnown([...statuses, ...ledgers].map(termOf));
-  }
-
-  /** As a retry: also where the desired state is that of the last success, the targets are looked at. */
-  #look({ kind, namespace, name, uid }: DeploymentOwner & { kind: DeployableKind }): void {
-    const object = this.objects.of<DeployableKind>(kind).byUid(uid);
-    if (!object || !this.lanes.leading) return;
-    const { generation = 1, deletionTimestamp } = object.metadata;
-    const action = deletionTimestamp === undefined ? 'update' : 'delete';
-    this.lanes.take([{ kind, namespace, name, generation, action, cause: 'retry' }]).catch(() => undefined);
-  }
-
-  /** Whoever waits for a target that answers again runs now. */
-  #recovered(uid: string): void {
-    const target = this.objects.targets.byUid(uid);
-    if (!target || !this.lanes.leading) return;
-    const { namespace = '', name } = target.metadata;
-    const properties = target.spec?.properties ?? {};
-    this.lanes.insertFanOuts([{ kind: 'Target', namespace, name, uid, propertiesAfter: properties }]);
-  }
-
-  #wasLeft(uid: string): void {
-    const target = this.objects.targets.byUid(uid);
-    if (target?.metadata.deletionTimestamp === undefined) return;
-    const { namespace = '', name, generation = 1 } = target.metadata;
-    this.lanes
-      .take([{ kind: 'Target', namespace, name, generation, action: 'delete', cause: 'dependent' }])
-      .catch(() => undefined);
-  }
-}
-
-function annotate(
-  client: ApiClient,
-  { kind, namespace, name }: LaneKey,
-  annotations: Record<string, string | null>,
-): Promise<CustomObject> {
-  const type = typeOf<DeployableKind>(kind);
-  return client.patch(type, { namespace, name }, { kind: 'merge', body: { metadata: { annotations } } });
 }
 
 const REVIEW_SOCKETS = 8;
