@@ -37,6 +37,8 @@ import { comparePositions, matches } from './matching.js';
 /** An object that others change this often under our hands is fought over. */
 const MAX_TRIES = 30;
 const RETRY = { firstMs: 10, mostMs: 200 };
+/** No write waits longer for those before it: if the cluster is slow, all of them learn so at about the same time. */
+const TURN_MS = 1_000;
 
 /** What is written on the object for whoever removes it: leave what it deployed. */
 export const DELETION_POLICY = 'symphony/deletion-policy';
@@ -66,6 +68,8 @@ export interface KubernetesObjectStoreOptions {
  */
 export class KubernetesObjectStore extends ObjectStore {
   readonly #client: KubernetesObjectStoreOptions['client'];
+  /** Of each object the last write that is under way. */
+  readonly #turns = new Map<string, Promise<void>>();
 
   constructor(private readonly options: KubernetesObjectStoreOptions) {
     super();
@@ -82,7 +86,7 @@ export class KubernetesObjectStore extends ObjectStore {
   }
 
   override put<K extends ObjectKind>(write: ObjectWrite<K>, effects: EffectsOf): Promise<WriteResult<K>> {
-    return trying(async () => {
+    return this.#inTurn(write, async () => {
       const live = await this.#read(write);
       const before = live && toStored(write.kind, live);
       const filled = { ...write, spec: filledSpec(write.kind, write.spec) };
@@ -141,6 +145,25 @@ export class KubernetesObjectStore extends ObjectStore {
       if (component) await this.options.takeReport(written, component);
       return toStored('Target', written);
     });
+  }
+
+  /** Writes of one object that come to this replica follow each other: at once they would only conflict, and some would starve. */
+  async #inTurn<T>({ kind, namespace, name }: ObjectKey, work: () => Promise<T>): Promise<T> {
+    const key = JSON.stringify([kind, namespace, name]);
+    const before = this.#turns.get(key);
+    const mine = (before ? Promise.race([before, pause(TURN_MS)]) : Promise.resolve()).then(() =>
+      trying(work),
+    );
+    const ended = mine.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#turns.set(key, ended);
+    try {
+      return await mine;
+    } finally {
+      if (this.#turns.get(key) === ended) this.#turns.delete(key);
+    }
   }
 
   #page<K extends ObjectKind>(query: ListQuery & { kind: K }): ObjectPage<K> {
