@@ -145,6 +145,8 @@ export class FaultyProxy {
       headers: {
         accept: 'application/json',
         authorization: `Bearer ${this.target.user.token}`,
+        // The server notes by it who set which field.
+        ...(headers['user-agent'] ? { 'user-agent': headers['user-agent'] } : {}),
         ...(headers['content-type'] ? { 'content-type': headers['content-type'] } : {}),
       },
       body: seen.body === '' ? null : seen.body,
