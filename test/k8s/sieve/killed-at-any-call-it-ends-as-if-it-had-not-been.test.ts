@@ -76,7 +76,10 @@ describeKubernetes('an operator that is killed', (cluster) => {
     for (const step of steps) {
       if (step === killedIn) {
         for (const [life, point] of batch) {
-          void lab.calls.hold(life, point, killed.opened).then(() => missed.delete(life));
+          // Counted from the beginning of the step: how often a status is written before depends on how long things take.
+          const before = lab.calls.of(life).filter(({ what }) => what === point.what).length;
+          const nth = before + point.nth;
+          void lab.calls.hold(life, { ...point, nth }, killed.opened).then(() => missed.delete(life));
         }
       }
       await Promise.all([...batch.keys()].map((life) => step.take(life)));
@@ -172,7 +175,7 @@ describeKubernetes('an operator that is killed', (cluster) => {
 function pointsOf(made: readonly Made[], from: number): Point[] {
   return made.slice(from).flatMap(({ what, refused }, index): Point[] => {
     if (refused) return [];
-    const nth = made.slice(0, from + index + 1).filter((other) => other.what === what).length;
+    const nth = made.slice(from, from + index + 1).filter((other) => other.what === what).length;
     return (['before', 'after'] as const).map((when) => ({ what, nth, when }));
   });
 }
