@@ -58,7 +58,6 @@ export async function openKubernetesParts(
       isOurs: () => true,
       specOf: (uid) => objects.targets.byUid(uid)?.spec,
       keep: ({ namespace, name, uid }) => finalizers.add('Target', { namespace, name }, uid),
-      isStored: (uid) => objects.targets.byUid(uid) !== undefined,
       wasLeft: () => undefined,
     },
   });

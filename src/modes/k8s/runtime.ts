@@ -160,7 +160,6 @@ export class KubernetesRuntime {
         isOurs: (uid) => UUID.test(uid),
         specOf: (uid) => objects.targets.byUid(uid)?.spec,
         keep: ({ namespace, name, uid }) => finalizers.add('Target', { namespace, name }, uid),
-        isStored: (uid) => objects.targets.byUid(uid) !== undefined,
         wasLeft: (uid) => own.wasLeft(uid),
       },
       refused: (object, epoch) => void refused.look(refusedLedger(client, object, epoch)),

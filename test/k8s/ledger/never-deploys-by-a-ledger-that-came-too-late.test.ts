@@ -89,7 +89,6 @@ describeKubernetes('a leader that stood still before it created a ledger', (clus
       targets: {
         isOurs: () => true,
         specOf: () => undefined,
-        isStored: () => true,
         keep: () => Promise.resolve(),
         wasLeft: () => undefined,
       },
@@ -190,7 +189,6 @@ describeKubernetes('a leader that stood still before it created a ledger', (clus
       targets: {
         isOurs: () => true,
         specOf: () => undefined,
-        isStored: () => true,
         keep: () => Promise.resolve(),
         wasLeft: () => undefined,
       },

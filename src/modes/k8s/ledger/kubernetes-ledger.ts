@@ -46,11 +46,11 @@ export interface KubernetesLedgerOptions {
   /** Sees to it that the object of an owner cannot go unnoticed. @throws FencedError when it is going already */
   keepOwner: (owner: DeploymentOwner) => Promise<void>;
   targets: {
-    /** Whether a target with this uid is stored. Posted deployments bring targets of their own, which never are. */
-    isStored(uid: string): boolean;
+    /** Whether it is the uid of an object. Posted deployments bring targets of their own, which never are. */
     isOurs(uid: string): boolean;
+    /** As it was last seen. */
     specOf(uid: string): TargetSpec | undefined;
-    /** Sees to it that the target cannot go unnoticed. @throws FencedError when it is going already */
+    /** Sees to it that the target cannot go unnoticed. @throws FencedError when it is going, or gone */
     keep: (target: { namespace: string; name: string; uid: string }) => Promise<void>;
     /** A ledger on that target is empty now: if the target is being deleted, it may wait for that. */
     wasLeft(uid: string): void;
@@ -206,9 +206,7 @@ export class KubernetesLedger extends Ledger {
     const [first] = entries;
     if (!first) return;
     const puts = entries.some(({ state }) => state === 'intent');
-    const gone = (): boolean =>
-      this.#leaving.has(targetUid) || (targets.isOurs(targetUid) && !targets.isStored(targetUid));
-    if (puts && gone()) throw new TargetGoneError();
+    if (puts && this.#leaving.has(targetUid)) throw new TargetGoneError();
     this.#coming.set(targetUid, (this.#coming.get(targetUid) ?? 0) + 1);
     try {
       this.options.assertFence(fence);

@@ -36,8 +36,10 @@ export class Finalizers {
   /** Nothing is deployed for an object that could go without notice. @throws FencedError when it is going, or gone */
   async add(kind: DeployableKind, ref: ObjectRef, uid: string): Promise<void> {
     const seen = this.options.seen(kind, ref);
-    if (seen?.metadata.uid === uid && has(seen, kind)) return;
-    const adding = this.#adding.get(uid) ?? this.#add(kind, ref, uid, seen);
+    // An object that was not seen yet is no proof that there is none.
+    const known = seen?.metadata.uid === uid ? seen : undefined;
+    if (known && has(known, kind)) return;
+    const adding = this.#adding.get(uid) ?? this.#add(kind, ref, uid, known);
     this.#adding.set(uid, adding);
     try {
       await adding;
@@ -46,8 +48,8 @@ export class Finalizers {
     }
   }
 
-  #add(kind: DeployableKind, ref: ObjectRef, uid: string, seen: CustomObject | undefined): Promise<void> {
-    return this.#change(kind, ref, uid, seen, (object) => {
+  #add(kind: DeployableKind, ref: ObjectRef, uid: string, known: CustomObject | undefined): Promise<void> {
+    return this.#change(kind, ref, uid, known, (object) => {
       if (has(object, kind)) return undefined;
       // The server takes no new finalizer on what is being deleted.
       if (object.metadata.deletionTimestamp !== undefined) throw new FencedError();
