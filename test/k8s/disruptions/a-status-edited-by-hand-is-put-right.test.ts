@@ -9,11 +9,13 @@ vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 /** What a run says; when and by which run it was said, and which leader wrote it, may differ. */
 function told({ status }: SymphonyObject): object {
   const { provisioningStatus, conditions = [], ...rest } = structuredClone({ ...status }) as Told;
-  for (const name of ['lastModified', 'epoch', 'startedAt', 'progress']) delete rest[name];
+  for (const name of OF_THE_RUN) delete rest[name];
   const { operationId: _run, ...provisioning } = provisioningStatus ?? {};
   const times = conditions.map(({ lastTransitionTime: _at, ...condition }) => condition);
   return { ...rest, provisioningStatus: provisioning, conditions: times };
 }
+
+const OF_THE_RUN = ['lastModified', 'epoch', 'startedAt', 'progress', 'runningJobId', 'expectedRunningJobId'];
 
 interface Told {
   [field: string]: unknown;
