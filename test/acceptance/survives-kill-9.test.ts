@@ -37,10 +37,11 @@ test(
     const place = await openPlaceOfOne();
     cleanups.push(() => place.drop());
     const engine = await engineAt(place, '--queue-concurrency=200');
-    const fleet = new ScriptedFleet(world, 20);
+    // A target for each: who has to wait for one gives way after seconds, and would not be in flight any more.
+    const fleet = new ScriptedFleet(world, 200);
     const done = await fleet.declare(engine, 20);
     await fleet.converges(engine, done);
-    // Longer than it takes to have all in flight: some in a script, the others waiting for their target.
+    // Longer than it takes to have all in flight.
     await world.setPace(50);
     const inFlight = await fleet.declareMore(engine, 200, 20);
     const names = [...done, ...inFlight];
