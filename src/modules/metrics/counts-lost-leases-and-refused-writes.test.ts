@@ -7,7 +7,8 @@ import { mockControl } from '../providers/index.js';
 let engine: TestEngine;
 let database: Client;
 beforeAll(async () => {
-  engine = await TestEngine.start({ config: { 'queue.leaseSeconds': 1 } });
+  // Short, and yet longer than a busy machine stands still.
+  engine = await TestEngine.start({ config: { 'queue.leaseSeconds': 4 } });
   database = new Client({ connectionString: engine.databaseUrl });
   await database.connect();
 });
