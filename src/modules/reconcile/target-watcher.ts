@@ -85,6 +85,7 @@ export class TargetWatcher implements OnApplicationBootstrap, BeforeApplicationS
     this.#charge = new AbortController();
     for (const watch of this.#watches.values()) watch.stop.abort();
     this.#watches.clear();
+    this.#markedAs.clear();
   }
 
   /** What happened before is found by the periodic runs. */
