@@ -69,6 +69,7 @@ export class KubernetesRuntime {
   readonly rest: Rest;
   readonly #operator: Operator;
   readonly #leftovers: LeftoverLedgers;
+  #endLeftovers = (): void => undefined;
   readonly #suspensions: SuspensionMarks;
   readonly #log: RunLog;
   readonly #events: EventRecorder;
@@ -298,7 +299,7 @@ export class KubernetesRuntime {
   start(): void {
     this.caches.start();
     this.inbox.start();
-    this.#leftovers.start();
+    this.#endLeftovers = this.#leftovers.start();
     this.#suspensions.start();
     this.#operator.start();
     // The next leader may be asked for what this one has seen.
@@ -308,6 +309,7 @@ export class KubernetesRuntime {
   /** The Lease is held until the runs have ended: call it when nothing runs any more. */
   async close(): Promise<void> {
     this.#operator.stop();
+    this.#endLeftovers();
     this.#events.stop();
     await this.elector.stop();
     // Nobody waits for it: another one leads already.

@@ -23,7 +23,7 @@ describeKubernetes('a leader that stood still before it created a ledger', (clus
   beforeAll(() => installCustomResources(cluster()));
 
   /** The former leader of term 1, and the next one of term 2, with an instance and its target. */
-  async function place() {
+  async function place(beforeRelease: () => Promise<void> = () => Promise.resolve()) {
     const namespace = await freshNamespace(cluster(), 'late');
     const open = async () => {
       const parts = await openKubernetesParts(cluster(), { namespaces: [namespace] });
@@ -107,6 +107,7 @@ describeKubernetes('a leader that stood still before it created a ledger', (clus
         (await unlessMissing(next.client.get(INSTANCE, { namespace, name })))?.metadata.uid === uid,
       look: ({ uid }) => void looks.push(uid),
       release: async ({ uid }) => {
+        await beforeRelease();
         await next.ledger.releaseOwner(uid);
         released.push(uid);
       },
@@ -151,6 +152,21 @@ describeKubernetes('a leader that stood still before it created a ledger', (clus
     await expect.poll(() => released, SOON).toEqual([owner.uid]);
     await expect.poll(ledgers, SOON).toEqual([]);
     expect(looks).toEqual([]);
+  });
+
+  it('leaves nothing behind also when the garbage collector is there at the same moment', async () => {
+    let collected = 0;
+    const { namespace, owner, begun, goesOn, released, ledgers, next } = await place(async () => {
+      collected += 1;
+      // What a replace is refused for that is based on the version before.
+      if (collected === 1) throw new FencedError();
+    });
+    await next.client.delete(INSTANCE, { namespace, name: 'shop' });
+    await expect.poll(() => next.objects.of('Instance').byUid(owner.uid), SOON).toBeUndefined();
+    goesOn();
+    await expect(begun).rejects.toThrow(FencedError);
+    await expect.poll(() => released, SOON).toEqual([owner.uid]);
+    await expect.poll(ledgers, SOON).toEqual([]);
   });
 
   it('is looked at also by a leader whose term begins later', async () => {

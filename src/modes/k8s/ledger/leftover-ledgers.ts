@@ -1,8 +1,13 @@
 import type { DeployableKind, DeploymentOwner, LedgerEntry } from '@symphony/model';
+import { backoffMs, pause } from '../client/index.js';
 import { termOf } from '../lanes/index.js';
 import type { Change } from '../reflector/index.js';
 import { isRestored } from './reattach.js';
 import { entriesIn, rowKeyOf, type LedgerObject } from './ledger-object.js';
+
+/** Somebody else may write such a ledger at the same moment, above all the garbage collector. */
+const TRIES = 6;
+const DELAYS = { firstMs: 200, mostMs: 5_000 };
 
 interface StoredOwner extends DeploymentOwner {
   kind: DeployableKind;
@@ -30,17 +35,24 @@ export interface LeftoverParts {
  * observes and plans by what its owner wants now; where there is no owner any more, the ledger goes.
  */
 export class LeftoverLedgers {
+  #over = new AbortController();
+
   constructor(private readonly parts: LeftoverParts) {}
 
   /** Follows what comes late. Returns what ends it. */
   start(): () => void {
-    return this.parts.ledgers.onChange(({ before, after }) => {
+    this.#over = new AbortController();
+    const unsubscribe = this.parts.ledgers.onChange(({ before, after }) => {
       const term = this.parts.term();
       if (term === undefined || !after || termOf(after.spec.epoch) >= term) return;
       // What came from a backup waits for its owner, or is taken over by it.
       if (isRestored(after)) return;
-      if (unsettled(after).length > 0 && isNews(before, after)) void this.#settle(after);
+      if (unsettled(after).length > 0 && isNews(before, after)) void this.#settle(after, term);
     });
+    return () => {
+      unsubscribe();
+      this.#over.abort();
+    };
   }
 
   /** At the beginning of a term, when its lanes are made: runs that ended without saying how. */
@@ -51,15 +63,24 @@ export class LeftoverLedgers {
     }
   }
 
-  async #settle(ledger: LedgerObject): Promise<void> {
+  async #settle(ledger: LedgerObject, term: number): Promise<void> {
     const owner = storedOwnerOf(ledger);
     if (!owner) return;
-    try {
-      if (await this.parts.isStored(owner)) this.parts.look(owner);
-      else await this.parts.release(owner);
-    } catch (error) {
-      // The next term looks at all of them.
-      this.parts.warn('What a former leader left in a ledger could not be settled yet', error);
+    const { signal } = this.#over;
+    for (let failures = 0; !signal.aborted && this.parts.term() === term;) {
+      try {
+        if (await this.parts.isStored(owner)) this.parts.look(owner);
+        else await this.parts.release(owner);
+        return;
+      } catch (error) {
+        failures += 1;
+        // The next term looks at all of them.
+        if (failures === TRIES) {
+          this.parts.warn('What a former leader left in a ledger could not be settled yet', error);
+          return;
+        }
+        await pause(backoffMs(failures, DELAYS), signal);
+      }
     }
   }
 }
