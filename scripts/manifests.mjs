@@ -1,4 +1,5 @@
-// Writes the plain manifests below deploy/, for those who use no Helm: what the chart renders, in two ways of installing it.
+// Writes the plain manifests below deploy/, for those who use no Helm: what the chart renders, in two ways of installing it,
+// and what lets go of the cluster before each of them is deleted.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -26,6 +27,7 @@ function manifests() {
     'deploy/cluster-wide.yaml': HEADER + OWN_NAMESPACE + rendered(['--no-hooks']),
     'deploy/one-namespace.yaml': HEADER + OWN_NAMESPACE + rendered(['--no-hooks', ...roles]),
     'deploy/release.yaml': HEADER + rendered(hook).replace(/^---\n/, ''),
+    'deploy/release-one-namespace.yaml': HEADER + rendered([...hook, ...roles]).replace(/^---\n/, ''),
   };
 }
 

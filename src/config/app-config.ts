@@ -205,6 +205,15 @@ class KubernetesConfig {
   @Matches(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, { each: true, message: 'must be a list of namespaces' })
   namespaces: string[] = [];
 
+  /** Roles in these namespaces, and RoleBindings of the same names, that are not to go before what we have there. */
+  @IsArray(text('a list of names of Roles'))
+  @ArrayMaxSize(20, text('a list of at most 20 names of Roles'))
+  @Matches(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, {
+    each: true,
+    message: 'must be a list of names of Roles',
+  })
+  heldRoles: string[] = [];
+
   /** Of the Lease and of the engine's own Secret; undefined: that of the pod or of the context, else `default`. */
   @IsOptional()
   @Matches(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, text('a namespace'))

@@ -278,6 +278,13 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     default: [],
     description: 'Only with `--mode=k8s`: the namespaces to serve. Default: all, which needs a ClusterRole.',
   }),
+  named('kubernetes.heldRoles', {
+    type: 'list',
+    placeholder: 'name,…',
+    default: [],
+    description:
+      'Only with `--mode=k8s` and `kubernetes.namespaces`: names of Roles there, and of the RoleBindings of the same names, with the finalizer `rights.engine.symphony/finalizer`. The engine takes it off when such a namespace is being deleted and nothing of its own is left there. The last one gives the right to do so.',
+  }),
   named('kubernetes.leaseNamespace', {
     type: 'text',
     placeholder: 'name',

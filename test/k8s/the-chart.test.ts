@@ -93,22 +93,66 @@ describe.skipIf(problem)('the chart', { timeout: 120_000 }, () => {
     expect(allows(rules, 'patch', 'solution.symphony', 'instances/status')).toBe(true);
   });
 
-  test('with namespaces it has Roles there, and no more than one ClusterRole, which can be left out', () => {
+  test('with namespaces it has Roles there, and two small ClusterRoles, which can be left out', () => {
     const objects = render({ namespaces: ['a', 'b'] });
     expect(argsOf(one(objects, 'Deployment'))).toContain('--namespaces=a,b');
     expect(ofKind(objects, 'ClusterRole').map(({ metadata }) => metadata.name)).toEqual([
+      `${NAMESPACE}-symphony-reviews`,
+      `${NAMESPACE}-symphony-finalizers`,
+    ]);
+    // The other one is bound in these namespaces only.
+    expect(ofKind(objects, 'ClusterRoleBinding').map(({ metadata }) => metadata.name)).toEqual([
       `${NAMESPACE}-symphony-reviews`,
     ]);
     expect(new Set(ofKind(objects, 'Role').map(({ metadata }) => metadata.namespace))).toEqual(
       new Set(['a', 'b', NAMESPACE]),
     );
     const values = { namespaces: ['a'], 'api.kubernetesAuthentication': false };
-    const alone = render({ ...values, 'api.adminPasswordSecret': 'admin' });
+    const alone = render({ ...values, 'api.adminPasswordSecret': 'admin', 'rbac.finalizers': false });
     for (const kind of ['ClusterRole', 'ClusterRoleBinding']) expect(ofKind(alone, kind)).toEqual([]);
     const { flags } = parseCommandLine(argsOf(one(alone, 'Deployment')));
     expect(flags.get('kubernetes.authentication')).toBe('false');
     // An engine that nobody can log in to does not start.
     expect(() => render(values)).toThrow('api.adminPasswordSecret');
+  });
+
+  test('with namespaces its Roles there wait until what was deployed is removed, and the engine may let go of these alone', () => {
+    const values = { namespaces: ['a'], 'rbac.providers.rules': [{ verbs: ['get'] }] };
+    const objects = render({ ...values, 'rbac.providers.namespaces': ['a', 'elsewhere'] });
+    const held = (rendered: KubernetesObject[]): string[] =>
+      rendered
+        .filter(({ metadata }) => metadata.finalizers?.includes('rights.engine.symphony/finalizer'))
+        .map(({ kind = '', metadata }) => `${kind} ${metadata.namespace ?? ''}/${metadata.name}`)
+        .toSorted();
+    expect(held(objects)).toEqual([
+      'Role a/symphony-objects',
+      'Role a/symphony-providers',
+      'RoleBinding a/symphony-finalizers',
+      'RoleBinding a/symphony-objects',
+      'RoleBinding a/symphony-providers',
+    ]);
+    const names = ['symphony-objects', 'symphony-providers', 'symphony-finalizers'];
+    for (const kind of ['Deployment', 'Job'])
+      expect(argsOf(one(objects, kind))).toContain(`--kubernetes-held-roles=${names.join(',')}`);
+    const [role] = ofKind(objects, 'ClusterRole').filter(({ metadata }) => /finalizers$/.test(metadata.name));
+    expect(role?.['rules']).toEqual([
+      {
+        apiGroups: ['rbac.authorization.k8s.io'],
+        resources: ['roles', 'rolebindings'],
+        resourceNames: names,
+        verbs: ['get', 'patch'],
+      },
+      {
+        apiGroups: ['rbac.authorization.k8s.io'],
+        resources: ['rolebindings'],
+        resourceNames: ['symphony-finalizers'],
+        verbs: ['list', 'watch'],
+      },
+    ]);
+    for (const without of [render(), render({ ...values, 'rbac.finalizers': false })]) {
+      expect(held(without)).toEqual([]);
+      expect(argsOf(one(without, 'Deployment')).join()).not.toContain('held-roles');
+    }
   });
 
   test('Secrets are granted by name, and what providers deploy by a role of its own', () => {
@@ -208,7 +252,7 @@ describe.skipIf(problem)('the chart', { timeout: 120_000 }, () => {
       const { status, stdout, stderr } = spawnSync(process.execPath, [script, folder], { encoding: 'utf8' });
       expect(status, stderr).toBe(0);
       const paths = stdout.trim().split('\n');
-      expect(paths).toHaveLength(3);
+      expect(paths).toHaveLength(4);
       for (const path of paths)
         expect(readFileSync(join(ROOT, path), 'utf8'), path).toBe(readFileSync(join(folder, path), 'utf8'));
     } finally {

@@ -18,6 +18,7 @@ interface Values {
   namespaces?: string[];
   'api.kubernetesAuthentication'?: boolean;
   'api.adminPasswordSecret'?: string;
+  'rbac.finalizers'?: boolean;
 }
 
 interface Installed {
@@ -91,6 +92,8 @@ describe.skipIf(missingHelm())("with the chart's rights", () => {
           namespaces: [work],
           'api.kubernetesAuthentication': false,
           'api.adminPasswordSecret': 'admin',
+          // The Roles go when the engine has ended.
+          'rbac.finalizers': false,
         }),
       ],
       ['in all namespaces', () => ({})],

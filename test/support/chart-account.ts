@@ -20,15 +20,17 @@ export interface ChartAccount {
  * Installs what the chart would for an engine of these namespaces. It goes with them, and with `close`.
  * @param home where the engine lives: its Lease, its Secret and the account
  * @param namespaces all when left out: the engine must then be told which it may touch
+ * @param options see `chartRights`
  */
 export async function chartAccount(
   cluster: TestCluster,
   home: string,
   namespaces?: readonly string[],
+  options: { held?: boolean } = {},
 ): Promise<ChartAccount> {
   // A cluster that is not ours shows no log.
   const log = cluster.access.auditLog === undefined ? undefined : await cluster.auditLog();
-  const rights = chartRights(home, namespaces);
+  const rights = chartRights(home, namespaces, options);
   for (const object of rights) await cluster.api.call('POST', pathOf(object), object);
   const { status } = await cluster.api.call<{ status: { token: string } }>(
     'POST',

@@ -101,8 +101,13 @@ const OF_PEOPLE = /-(view|edit)$/;
  * The service account and the rights that the chart gives an engine: as in the plain manifests, which are what it renders (tested), so
  * that no file that starts an engine has to wait for Helm.
  * @param namespaces that it serves; all when left out
+ * @param options.held whether Roles have their finalizer: then an engine must be there when their namespace is deleted
  */
-export function chartRights(home: string, namespaces?: readonly string[]): KubernetesObject[] {
+export function chartRights(
+  home: string,
+  namespaces?: readonly string[],
+  { held = false }: { held?: boolean } = {},
+): KubernetesObject[] {
   const file = namespaces ? 'deploy/one-namespace.yaml' : 'deploy/cluster-wide.yaml';
   const text = readFileSync(join(ROOT, file), 'utf8');
   const plain = parseAllDocuments(text).map((document) => document.toJS() as KubernetesObject);
@@ -112,7 +117,11 @@ export function chartRights(home: string, namespaces?: readonly string[]): Kuber
       const moved = (served: string): KubernetesObject =>
         inNamespaces(object, home, served) as KubernetesObject;
       return object.metadata.namespace === PLAIN.served ? (namespaces ?? []).map(moved) : [moved(home)];
-    });
+    })
+    .map(({ metadata: { finalizers, ...metadata }, ...object }) => ({
+      ...object,
+      metadata: held && finalizers ? { ...metadata, finalizers } : metadata,
+    }));
 }
 
 /** With other namespaces wherever they stand alone, or begin the name of an object of the cluster. */

@@ -73,6 +73,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- with .Values.namespaces }}
 - --namespaces={{ join "," . }}
 {{- end }}
+{{- with include "symphony.heldRoles" . }}
+- --kubernetes-held-roles={{ . }}
+{{- end }}
 {{- if .Values.config }}
 - --config=/etc/symphony/config.yaml
 {{- end }}
@@ -91,6 +94,21 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* Names of Roles and RoleBindings that wait for the engine when their namespace is deleted; the last one is let go last. */}}
+{{- define "symphony.heldRoles" -}}
+{{- if and .Values.rbac.create .Values.namespaces .Values.rbac.finalizers -}}
+{{- $name := include "symphony.fullname" . -}}
+{{- $providers := ternary (list (printf "%s-providers" $name)) list (not (empty .Values.rbac.providers.rules)) -}}
+{{- concat (list (printf "%s-objects" $name)) $providers (list (printf "%s-finalizers" $name)) | join "," -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "symphony.heldFinalizer" -}}
+{{- if include "symphony.heldRoles" . -}}
+finalizers: [rights.engine.symphony/finalizer]
+{{- end -}}
 {{- end -}}
 
 {{/* What the engine does with the objects of the namespaces that it works on. */}}

@@ -8,7 +8,8 @@ import { OrderNotes } from './controller/order-notes.js';
 import { OwnOrders } from './controller/own-orders.js';
 import { dependentsFrom } from './controller/dependents.js';
 import { lineOf, Operator } from './controller/operator.js';
-import { entriesIn } from './ledger/ledger-object.js';
+import { Reach } from './controller/reach.js';
+import { entriesIn, LEDGER_FINALIZER, LEDGER_TYPE } from './ledger/ledger-object.js';
 import { KubernetesLedger } from './ledger/kubernetes-ledger.js';
 import { LeftoverLedgers } from './ledger/leftover-ledgers.js';
 import { refusedLedger } from './ledger/refused-ledger.js';
@@ -25,12 +26,14 @@ import { Inbox } from './inbox.js';
 import { EventRecorder, ObjectEvents } from './events/index.js';
 import { KubernetesMetrics } from './kubernetes-metrics.js';
 import { LEASE, SIGNING_KEY } from './names.js';
-import { Finalizers } from './objects/finalizers.js';
+import { Finalizers, FINALIZERS } from './objects/finalizers.js';
 import { typeOf, type CustomObject } from './objects/custom-object.js';
 import { KubernetesObjectStore } from './objects/kubernetes-object-store.js';
 import { unlessMissing } from './objects/readable.js';
+import { POSTED_FINALIZER, POSTED_TYPE } from './posted/index.js';
 import { Rest } from './proxy/index.js';
 import { relistingEvery } from './reflector/index.js';
+import { HeldRights } from './rights/index.js';
 import { HandledOrders } from './runs/handled-orders.js';
 import { KubernetesDesiredState } from './runs/kubernetes-desired-state.js';
 import { KubernetesRunHistory, KubernetesSummaries } from './runs/kubernetes-history.js';
@@ -69,6 +72,7 @@ export class KubernetesRuntime {
   readonly rest: Rest;
   readonly #operator: Operator;
   readonly #leftovers: LeftoverLedgers;
+  readonly #rights: HeldRights | undefined;
   #endLeftovers = (): void => undefined;
   readonly #suspensions: SuspensionMarks;
   readonly #log: RunLog;
@@ -91,11 +95,15 @@ export class KubernetesRuntime {
     this.waker = new MemoryWaker((message) => log.warn({ msg: message }));
     this.caches = new Caches(shared);
     const { objects, ledgers, histories } = this.caches;
+    const { targets, solutions, instances, containers } = objects;
+    const pictures = [targets, solutions, instances, containers, ledgers];
+    const reach = new Reach({ client, pictures, ledgers, namespaces });
     const own = new OwnOrders({ objects, lanes: () => this.lanes });
-    const notes = new OrderNotes(client);
+    const notes = new OrderNotes({ client, objects, namespaces });
     this.#log = new RunLog({
       client,
       cache: histories,
+      objects,
       warn: (msg, error) => log.warn({ msg, error: messageOf(error) }),
     });
     this.history = new KubernetesRunHistory(this.#log);
@@ -179,6 +187,7 @@ export class KubernetesRuntime {
       ledgers,
       ledger: this.ledger,
       lanes: () => this.lanes,
+      inReach: (namespace) => reach.has(namespace),
       finished: () => this.waker.finished(),
     });
     this.summaries = this.inbox.summaries(
@@ -212,7 +221,8 @@ export class KubernetesRuntime {
     };
     this.lanes = new OrderedLanes({
       clock: { now: () => performance.now(), wallNow: () => Date.now() },
-      exists: ({ kind, namespace, name }) => objects.get(kind, { namespace, name }) !== undefined,
+      exists: ({ kind, namespace, name }) =>
+        reach.has(namespace) && objects.get(kind, { namespace, name }) !== undefined,
       write: this.inbox.writer(outcomeWriter(outcomes)),
       posted: this.inbox.orders,
       dependentsOf: dependentsFrom({
@@ -239,7 +249,7 @@ export class KubernetesRuntime {
       takeReport: (target, report) => this.inbox.reports.accept(target, report),
     });
     this.#leftovers = new LeftoverLedgers({
-      ledgers,
+      ledgers: reach.within(ledgers),
       term: () => (this.lanes.leading ? this.elector.epoch : undefined),
       isStored: async ({ kind, namespace, name, uid }) =>
         (await unlessMissing(client.get<CustomObject>(typeOf<DeployableKind>(kind), { namespace, name })))
@@ -248,6 +258,20 @@ export class KubernetesRuntime {
       release: ({ uid }) => this.ledger.releaseOwner(uid),
       warn: (msg, error) => log.warn({ msg, error: messageOf(error) }),
     });
+    if (namespaces && kubernetes.heldRoles.length > 0) {
+      this.#rights = new HeldRights({
+        ...shared,
+        namespaces,
+        names: kubernetes.heldRoles,
+        holdings: [
+          { type: typeOf('Target'), finalizer: FINALIZERS.Target, seen: objects.targets },
+          { type: typeOf('Instance'), finalizer: FINALIZERS.Instance, seen: objects.instances },
+          { type: LEDGER_TYPE, finalizer: LEDGER_FINALIZER, seen: ledgers },
+          { type: POSTED_TYPE, finalizer: POSTED_FINALIZER, seen: this.inbox.posted },
+        ],
+        leads: () => this.lanes.leading,
+      });
+    }
     this.#suspensions = new SuspensionMarks({
       client,
       edits,
@@ -259,6 +283,7 @@ export class KubernetesRuntime {
       begun: () => {
         this.#leftovers.begin();
         this.#suspensions.begin();
+        this.#rights?.begin();
       },
       client,
       objects,
@@ -269,7 +294,7 @@ export class KubernetesRuntime {
       finalizers,
       health: this.health,
       leadership: this.elector,
-      namespaces,
+      reach,
       intervals: { interval: reconcile.interval, minInterval: reconcile.minInterval },
       log: { log: (message) => log.info(fieldsOf(message)), warn: (message) => log.warn(fieldsOf(message)) },
     });
@@ -301,6 +326,7 @@ export class KubernetesRuntime {
     this.inbox.start();
     this.#endLeftovers = this.#leftovers.start();
     this.#suspensions.start();
+    this.#rights?.start();
     this.#operator.start();
     // The next leader may be asked for what this one has seen.
     this.elector.onChange((term) => void (term ? undefined : this.#log.flush()));
@@ -315,7 +341,7 @@ export class KubernetesRuntime {
     // Nobody waits for it: another one leads already.
     await this.#log.flush();
     this.#log.close();
-    await Promise.all([this.caches.stop(), this.inbox.stop()]);
+    await Promise.all([this.caches.stop(), this.inbox.stop(), this.#rights?.stop()]);
     await this.rest.close();
     await Promise.all([this.client.close(), this.reviews.close()]);
     this.log.debug({ msg: 'Nothing follows the cluster any more' });

@@ -17,6 +17,13 @@ export interface Change<T extends KubeObject> {
   readonly after: T | undefined;
 }
 
+/** All objects of one type as of one moment. */
+export interface ListedState<T extends KubeObject> {
+  items: readonly T[];
+  version: string | undefined;
+  namespace?: string | undefined;
+}
+
 /** The values under which an object is found in an index; none to leave it out. Must be pure. */
 export type IndexFunction<T extends KubeObject> = (object: T) => readonly string[];
 
@@ -33,6 +40,8 @@ export class ObjectCache<T extends KubeObject, I extends string = never> {
   readonly #indexes: Map<I, Map<string, Map<string, T>>>;
   /** uid → version at which it went. */
   readonly #gone = new Map<string, string>();
+  /** Namespace, or undefined for all → version of its last list. */
+  readonly #listed = new Map<string | undefined, string>();
 
   constructor(
     private readonly kind: string,
@@ -65,8 +74,11 @@ export class ObjectCache<T extends KubeObject, I extends string = never> {
 
   /** Takes over a state that was seen. Nothing changes when a newer one, or the end, is known already. */
   put(object: T): Change<T>[] {
-    const { uid, resourceVersion = '' } = object.metadata;
+    const { uid, namespace, resourceVersion = '' } = object.metadata;
     if (uid === undefined) return [];
+    // It was there when all was listed, or is gone.
+    const listed = this.#listed.get(undefined) ?? this.#listed.get(namespace) ?? '';
+    if (!this.#byUid.has(uid) && !isNewer(resourceVersion, listed)) return [];
     const end = this.#gone.get(uid);
     if (end !== undefined && !isNewer(resourceVersion, end)) return [];
     const before = this.get(object.metadata);
@@ -83,19 +95,30 @@ export class ObjectCache<T extends KubeObject, I extends string = never> {
   }
 
   /**
-   * Makes a whole list the state: what was cached and is not in it has gone, unseen.
-   * @param namespace that was listed; undefined for all
+   * Takes over a whole list: what was cached and is not in it has gone, unseen. What is newer than the list stays as it is: this
+   * process has written it since the list was made.
+   * @param list.version as of which it is; undefined when what is newer does not exist any more, as in a restored backup
+   * @param list.namespace that was listed; undefined for all
    */
-  replace(items: readonly T[], namespace?: string): Change<T>[] {
-    this.#gone.clear();
+  replace({ items, version, namespace }: ListedState<T>): Change<T>[] {
+    if (version === undefined) {
+      this.#gone.clear();
+      this.#listed.clear();
+    } else {
+      this.#listed.set(namespace, version);
+    }
     const listed = new Set(items.map(({ metadata }) => metadata.uid));
-    const gone = this.list(namespace).filter(({ metadata }) => !listed.has(metadata.uid));
+    const gone = this.list(namespace).filter(
+      ({ metadata }) => !listed.has(metadata.uid) && !isLater(metadata.resourceVersion, version),
+    );
     const changes = gone.map((object) => this.#drop(object));
     for (const item of items) {
-      if (item.metadata.uid === undefined) continue;
+      const { uid, resourceVersion } = item.metadata;
+      if (uid === undefined || isLater(this.#gone.get(uid), resourceVersion)) continue;
       const before = this.get(item.metadata);
-      const same = before?.metadata.resourceVersion === item.metadata.resourceVersion;
-      if (!same) changes.push(...this.#store(item, before));
+      const known = before?.metadata.resourceVersion;
+      if (known === resourceVersion || (version !== undefined && isLater(known, resourceVersion))) continue;
+      changes.push(...this.#store(item, before));
     }
     return changes;
   }
@@ -173,4 +196,9 @@ function nameOf({ namespace = '', name }: ObjectRef): string {
 /** What cannot be compared is taken as newer: events come in order, but for faults. */
 function isNewer(version: string, than: string): boolean {
   return (compareVersions(version, than) ?? 1) > 0;
+}
+
+/** Only what can be compared is later. */
+function isLater(version: string | undefined, than: string | undefined): boolean {
+  return version !== undefined && than !== undefined && (compareVersions(version, than) ?? 0) > 0;
 }

@@ -80,21 +80,69 @@ describe('lists', () => {
     const things = cache();
     things.put(thing('x', 1));
     things.put(thing('y', 2));
-    expect(told(things.replace([thing('y', 2), thing('z', 9)]))).toEqual(['uid-x 1→-', 'uid-z -→9']);
+    expect(told(things.replace({ items: [thing('y', 2), thing('z', 9)], version: '9' }))).toEqual([
+      'uid-x 1→-',
+      'uid-z -→9',
+    ]);
   });
 
   it('of one namespace say nothing about others', () => {
     const things = cache();
     things.put(thing('x', 1));
-    expect(things.replace([], 'b')).toEqual([]);
-    expect(told(things.replace([], 'a'))).toEqual(['uid-x 1→-']);
+    expect(things.replace({ items: [], version: '9', namespace: 'b' })).toEqual([]);
+    expect(told(things.replace({ items: [], version: '9', namespace: 'a' }))).toEqual(['uid-x 1→-']);
   });
 
   it('show that a name has another object now', () => {
     const things = cache();
     things.put(thing('x', 1, 'first'));
-    expect(told(things.replace([thing('x', 7, 'second')]))).toEqual(['first 1→-', 'second -→7']);
+    expect(told(things.replace({ items: [thing('x', 7, 'second')], version: '9' }))).toEqual([
+      'first 1→-',
+      'second -→7',
+    ]);
   });
+});
+
+describe('lists that were made before a write of this process came back', () => {
+  it('neither take away what was created since, nor set back what was changed since', () => {
+    const things = cache();
+    things.put(thing('x', 100));
+    things.put(thing('made', 105));
+    things.put(thing('x', 106));
+    expect(things.replace({ items: [thing('x', 100)], version: '104' })).toEqual([]);
+    expect(things.byUid('uid-made')).toBeDefined();
+    expect(things.byUid('uid-x')?.metadata.resourceVersion).toBe('106');
+    expect(told(things.replace({ items: [thing('x', 106)], version: '107' }))).toEqual(['uid-made 105→-']);
+  });
+
+  it('do not bring back what was deleted since, nor what had that name before', () => {
+    const things = cache();
+    things.put(thing('x', 100));
+    things.remove(thing('x', 105));
+    expect(things.replace({ items: [thing('x', 100)], version: '104' })).toEqual([]);
+    things.put(thing('y', 110, 'second'));
+    expect(things.replace({ items: [thing('y', 101, 'first')], version: '109' })).toEqual([]);
+    expect(things.byUid('second')).toBeDefined();
+  });
+
+  it('are the whole truth where the cluster is back at an earlier state', () => {
+    const things = cache();
+    things.put(thing('x', 106));
+    things.put(thing('made', 105));
+    expect(told(things.replace({ items: [thing('x', 50)], version: undefined }))).toEqual([
+      'uid-made 105→-',
+      'uid-x 106→50',
+    ]);
+    expect(told(things.put(thing('z', 51)))).toEqual(['uid-z -→51']);
+  });
+});
+
+it('what a list shows as gone does not come back by a late answer', () => {
+  const things = cache();
+  things.put(thing('x', 5));
+  things.replace({ items: [], version: '9' });
+  expect(things.put(thing('x', 6))).toEqual([]);
+  expect(told(things.put(thing('y', 10)))).toEqual(['uid-y -→10']);
 });
 
 describe('indexes', () => {
@@ -111,7 +159,7 @@ describe('indexes', () => {
     expect(ofSolution(things, 's2')).toEqual(['x']);
     things.remove(thing('y', 4));
     expect(ofSolution(things, 's1')).toEqual([]);
-    things.replace([]);
+    things.replace({ items: [], version: '9' });
     expect(ofSolution(things, 's2')).toEqual([]);
   });
 

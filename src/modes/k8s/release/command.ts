@@ -19,10 +19,10 @@ const DEADLINE_MS = 4 * 60_000;
  */
 export async function runRelease(config: Pick<AppConfig, 'kubernetes'>, io: Output): Promise<number> {
   try {
-    const { targets, instances, ledgers, posted } = await release(config);
+    const { targets, instances, ledgers, posted, roles } = await release(config);
     io.out(
       `Took the engine's finalizers off ${targets} targets, ${instances} instances and ${ledgers} ledgers, ` +
-        `and off ${posted} posted deployments. The objects, their ledgers and what is deployed stay.\n`,
+        `and off ${posted} posted deployments and ${roles} Roles and RoleBindings. The objects, their ledgers and what is deployed stay.\n`,
     );
     return 0;
   } catch (error) {
@@ -32,7 +32,7 @@ export async function runRelease(config: Pick<AppConfig, 'kubernetes'>, io: Outp
 }
 
 async function release({ kubernetes }: Pick<AppConfig, 'kubernetes'>): Promise<Released> {
-  const { kubeconfig, context, namespaces, leaseNamespace } = kubernetes;
+  const { kubeconfig, context, namespaces, heldRoles, leaseNamespace } = kubernetes;
   const client = new ApiClient({ access: await openAccess({ kubeconfig, context }) });
   try {
     return await releaseCluster({
@@ -41,6 +41,7 @@ async function release({ kubernetes }: Pick<AppConfig, 'kubernetes'>): Promise<R
       leaseName: LEASE,
       identity: processIdentity(),
       namespaces: namespaces.length > 0 ? namespaces : undefined,
+      heldRoles,
       signal: AbortSignal.timeout(DEADLINE_MS),
     });
   } finally {

@@ -1,4 +1,4 @@
-import { ConflictError, UnavailableError } from '@symphony/model';
+import { UnavailableError } from '@symphony/model';
 import pLimit from 'p-limit';
 import { listAll, pause, type ApiClient, type KubeObject, type ResourceType } from '../client/index.js';
 import { epochOf, holderOf, type Lease } from '../leadership/lease.js';
@@ -6,8 +6,9 @@ import { LeaseWriter } from '../leadership/lease-writer.js';
 import { LEDGER_FINALIZER, LEDGER_TYPE } from '../ledger/ledger-object.js';
 import { typeOf } from '../objects/custom-object.js';
 import { FINALIZERS } from '../objects/finalizers.js';
-import { unlessMissing } from '../objects/readable.js';
+import { stripFinalizer } from '../objects/strip-finalizer.js';
 import { POSTED_FINALIZER, POSTED_TYPE } from '../posted/index.js';
+import { letRightsGo } from '../rights/index.js';
 
 /** How long the Lease stays taken afterwards: replicas that are still there must not put the finalizers back. */
 const KEPT_SECONDS = 30;
@@ -25,6 +26,8 @@ export interface ReleaseOptions {
   identity: string;
   /** Undefined: all. */
   namespaces: readonly string[] | undefined;
+  /** Names of Roles and RoleBindings in these namespaces that wait for us; see `letRightsGo`. */
+  heldRoles: readonly string[];
   signal: AbortSignal;
 }
 
@@ -35,6 +38,8 @@ export interface Released {
   ledgers: number;
   /** Records of posted deployments. */
   posted: number;
+  /** Roles and RoleBindings. */
+  roles: number;
 }
 
 /**
@@ -43,7 +48,7 @@ export interface Released {
  * @throws UnavailableError when the Lease cannot be taken; the signal's reason; what the API server refuses
  */
 export async function releaseCluster(options: ReleaseOptions): Promise<Released> {
-  const { client, home, leaseName, identity, signal } = options;
+  const { client, home, leaseName, identity, namespaces, heldRoles, signal } = options;
   const writer = new LeaseWriter({
     client,
     namespace: home,
@@ -70,7 +75,12 @@ export async function releaseCluster(options: ReleaseOptions): Promise<Released>
   await keep();
   const posted = await strip(options, POSTED_TYPE, POSTED_FINALIZER);
   await keep();
-  return { targets, instances, ledgers, posted };
+  // Last of all: without them nothing else can be done there.
+  let roles = 0;
+  for (const namespace of namespaces ?? [])
+    roles += await letRightsGo({ client, namespace, names: heldRoles, signal });
+  await keep();
+  return { targets, instances, ledgers, posted, roles };
 }
 
 /** @returns the Lease as ours, and for how long its former holder may still think that it leads */
@@ -106,32 +116,8 @@ async function strip<T extends KubeObject>(
     .flatMap(({ items }) => items)
     .filter(({ metadata }) => metadata.finalizers?.includes(finalizer));
   const limit = pLimit(WRITES_AT_ONCE);
-  await Promise.all(ours.map((object) => limit(() => stripOne(client, type, object, finalizer, signal))));
+  await Promise.all(
+    ours.map((object) => limit(() => stripFinalizer(client, type, object, finalizer, signal))),
+  );
   return ours.length;
-}
-
-/** Those of others stay, also when they come or go meanwhile. */
-async function stripOne<T extends KubeObject>(
-  client: ApiClient,
-  type: ResourceType<T>,
-  listed: T,
-  finalizer: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const { name, namespace, uid } = listed.metadata;
-  const ref = { name, ...(namespace === undefined ? {} : { namespace }) };
-  let object: T | undefined = listed;
-  for (let attempt = 1; object && object.metadata.uid === uid; attempt++) {
-    const { resourceVersion, finalizers = [] } = object.metadata;
-    if (!finalizers.includes(finalizer)) return;
-    const left = finalizers.filter((each) => each !== finalizer);
-    const body = { metadata: { uid, resourceVersion, finalizers: left } };
-    try {
-      await unlessMissing(client.patch(type, ref, { kind: 'merge', body }, { signal }));
-      return;
-    } catch (error) {
-      if (!(error instanceof ConflictError) || attempt === MAX_TRIES) throw error;
-      object = await unlessMissing(client.get(type, ref, { signal }));
-    }
-  }
 }

@@ -15,8 +15,9 @@ import {
   type UnhealthyTarget,
 } from '../../../modules/solution/index.js';
 import { referencesOf } from '../../../modules/state/index.js';
-import type { ObjectRef, ResourceType, SharedReads } from '../client/index.js';
+import type { ObjectRef, SharedReads } from '../client/index.js';
 import { isAdopted, tracesOfOthers } from '../controller/traces.js';
+import { NAMESPACE_TYPE } from '../objects/namespace-type.js';
 import { toStored, typeOf, type CustomObject } from '../objects/custom-object.js';
 import { unlessMissing, unreadable } from '../objects/readable.js';
 
@@ -36,14 +37,6 @@ export interface DesiredStateSources {
   /** Told of the object that a run is for. */
   onRead(object: CustomObject): void;
 }
-
-const NAMESPACES: ResourceType = {
-  group: '',
-  version: 'v1',
-  kind: 'Namespace',
-  plural: 'namespaces',
-  namespaced: false,
-};
 
 /** How an object is read: live, or as it was last seen. Undefined for one that is not there. */
 type Look = <K extends ObjectKind>(
@@ -65,7 +58,8 @@ export class KubernetesDesiredState extends DesiredStateReader {
     const { kind, namespace, name, fence } = key;
     const custom = await this.#live(kind, namespace, name);
     if (!custom) return { targets: [], ledger: [], unhealthy: [] };
-    this.sources.onRead(custom);
+    // Whoever only asks what a run would do carries nothing out.
+    if (fence) this.sources.onRead(custom);
     const object = toStored(kind, custom);
     if (fence) await this.sources.attach({ kind, namespace, name, uid: object.uid }, fence);
     const entries = await this.#entriesOf(object);
@@ -83,7 +77,7 @@ export class KubernetesDesiredState extends DesiredStateReader {
     // Nobody knows what is there: taken over now, all of it would be left behind without a word.
     if (deletionTimestamp !== undefined) return traces.join(', ');
     if (isAdopted(annotations)) return undefined;
-    const place = await unlessMissing(this.sources.client.get(NAMESPACES, { name: namespace ?? '' }));
+    const place = await unlessMissing(this.sources.client.get(NAMESPACE_TYPE, { name: namespace ?? '' }));
     return isAdopted(place?.metadata.annotations) ? undefined : traces.join(', ');
   }
 

@@ -1,0 +1,2 @@
+export { HeldRights, type Holding } from './held-rights.js';
+export { letRightsGo } from './let-rights-go.js';
