@@ -1,7 +1,8 @@
 import type { SummaryStore } from '../../modules/queue/index.js';
 import type { ApiClient } from './client/index.js';
 import type { OrderedLanes, PostedOrders } from './controller/ordered-lanes.js';
-import type { OutcomeWriter } from './lanes/index.js';
+import { termOf, type OutcomeWriter } from './lanes/index.js';
+import { highestKnown, type RefusedWrites } from './leadership/index.js';
 import type { LedgerObject } from './ledger/ledger-object.js';
 import type { KubernetesLedger } from './ledger/kubernetes-ledger.js';
 import type { CustomObject } from './objects/custom-object.js';
@@ -11,6 +12,7 @@ import {
   PostedLanes,
   PostedRecords,
   PostedSummaries,
+  refusedPosted,
   summaryIndexOf,
   type PostedObject,
 } from './posted/index.js';
@@ -29,6 +31,8 @@ export interface InboxOptions {
   lanes: () => OrderedLanes;
   /** Tells those who wait for a posted deployment. */
   finished: () => void;
+  /** Looks at why the server has refused a record. */
+  refused: Pick<RefusedWrites, 'look'>;
 }
 
 /**
@@ -64,6 +68,7 @@ export class Inbox {
       namespaces,
       ledger,
       assertFence: ({ fence }) => lanes().assertFence(fence),
+      refused: (record) => void options.refused.look(refusedPosted(client, record)),
     });
     this.#lanes = new PostedLanes({
       client,
@@ -92,9 +97,9 @@ export class Inbox {
     };
   }
 
-  /** Of the claims that wrote the records. */
-  get epochs(): number[] {
-    return this.posted.list().map(({ spec }) => spec.epoch);
+  /** The highest term of which the records have a trace. Reports carry none. */
+  get knownTerm(): number {
+    return highestKnown(this.posted.list().map(({ spec }) => termOf(spec.epoch)));
   }
 
   start(): void {

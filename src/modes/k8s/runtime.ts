@@ -116,7 +116,7 @@ export class KubernetesRuntime {
       identity,
       annotations: () => this.rest.annotations(),
       timing: timingOf(kubernetes.leaseSeconds),
-      knownEpoch: () => this.caches.knownTerm,
+      knownEpoch: () => Math.max(this.caches.knownTerm, this.inbox.knownTerm),
       mayLead: (signal) => refuseBesideSymphony(client, [home, ...(namespaces ?? [])], signal),
       settled: (term) => this.runsSettled(term),
       log,
@@ -189,6 +189,7 @@ export class KubernetesRuntime {
       lanes: () => this.lanes,
       inReach: (namespace) => reach.has(namespace),
       finished: () => this.waker.finished(),
+      refused,
     });
     this.summaries = this.inbox.summaries(
       new KubernetesSummaries(this.#log, (kind, ref) => objects.get(kind, ref)),

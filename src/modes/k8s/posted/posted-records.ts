@@ -41,6 +41,8 @@ export interface PostedRecordsOptions {
   ledger: { entriesOf(ownerUid: string): Promise<readonly unknown[]> };
   /** @throws FencedError when the run has lost its lane */
   assertFence(claim: Claim): void;
+  /** The server has refused this record, because its epoch is lower than the stored one. Not waited for. */
+  refused?: (record: PostedObject) => void;
 }
 
 /** A record that others change this often under our hands is fought over. */
@@ -149,9 +151,22 @@ export class PostedRecords {
       const record = seen ?? (await unlessMissing(client.get(POSTED_TYPE, ref, { signal })));
       seen = undefined;
       const after = record && change(record);
-      return after && unlessMissing(fenced(client.replace(POSTED_TYPE, after, { signal })));
+      return after && unlessMissing(this.#fenced(client.replace(POSTED_TYPE, after, { signal }), after));
     }, signal);
     if (written) cache.seen(written);
+  }
+
+  /** A newer leader has told of a run already, or so it seems: why, is looked at beside. */
+  async #fenced<T>(write: Promise<T>, record: PostedObject): Promise<T> {
+    try {
+      return await write;
+    } catch (error) {
+      if (!isEpochRefusal(error)) throw error;
+      this.options.refused?.(record);
+      const fenced = new FencedError();
+      fenced.cause = error;
+      throw fenced;
+    }
   }
 }
 
@@ -174,18 +189,9 @@ async function trying<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<
   }
 }
 
-/** A newer leader has told of a run already. */
-async function fenced<T>(write: Promise<T>): Promise<T> {
-  try {
-    return await write;
-  } catch (error) {
-    if (error instanceof InvalidInputError && error.problems.some(({ path }) => path.endsWith('epoch'))) {
-      const refused = new FencedError();
-      refused.cause = error;
-      throw refused;
-    }
-    throw error;
-  }
+/** The rule of the schema, not some other field that is wrong. */
+function isEpochRefusal(error: unknown): boolean {
+  return error instanceof InvalidInputError && error.problems.some(({ path }) => path.endsWith('epoch'));
 }
 
 function going({ namespace, name }: LaneKey): ConflictError {
