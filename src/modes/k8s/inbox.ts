@@ -29,6 +29,8 @@ export interface InboxOptions {
   ledgers: { byIndex(index: 'owner', uid: string): LedgerObject[]; list(): LedgerObject[] };
   ledger: KubernetesLedger;
   lanes: () => OrderedLanes;
+  /** Whether this replica, when it leads, decides on what is in a namespace. */
+  inReach: (namespace: string | undefined) => boolean;
   /** Tells those who wait for a posted deployment. */
   finished: () => void;
   /** Looks at why the server has refused a record. */
@@ -50,7 +52,7 @@ export class Inbox {
   readonly #finished: () => void;
 
   constructor(options: InboxOptions) {
-    const { client, namespaces, timing, log, instances, ledgers, ledger, lanes, finished } = options;
+    const { client, namespaces, timing, log, instances, ledgers, ledger, lanes, inReach, finished } = options;
     const shared = { client, namespaces, timing, log };
     this.#finished = finished;
     this.reported = new Reflector({ ...shared, type: REPORT_TYPE });
@@ -73,6 +75,7 @@ export class Inbox {
     this.#lanes = new PostedLanes({
       client,
       namespaces,
+      inReach,
       log,
       records: this.#records,
       cache: this.posted,
@@ -81,7 +84,7 @@ export class Inbox {
       instances,
       finished,
     });
-    this.reports = new ComponentReports({ client, cache: this.reported, ledger, lanes, log });
+    this.reports = new ComponentReports({ client, cache: this.reported, ledger, lanes, inReach, log });
     this.orders = {
       accept: (order) => this.#records.accept(order),
       isDone: (key, order) => this.#records.isDone(key, order),

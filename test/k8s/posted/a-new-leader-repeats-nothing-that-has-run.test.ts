@@ -75,6 +75,7 @@ describeKubernetes('posted deployments at the beginning of a term', (cluster) =>
     const posted = new PostedLanes({
       client,
       namespaces: [namespace],
+      inReach: () => true,
       records,
       cache,
       ledgers: { byIndex: () => [], list: () => [] },

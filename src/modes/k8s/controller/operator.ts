@@ -6,8 +6,8 @@ import {
   type ObjectKind,
 } from '@symphony/model';
 import type { LaneOrder } from '../../../modules/queue/index.js';
-import { listAll, type ApiClient } from '../client/index.js';
-import { LEDGER_TYPE, type LedgerObject, type LedgerReflector } from '../ledger/ledger-object.js';
+import type { ApiClient } from '../client/index.js';
+import type { LedgerObject, LedgerReflector } from '../ledger/ledger-object.js';
 import type { KubernetesLedger } from '../ledger/kubernetes-ledger.js';
 import { isRestored, type Reattachment } from '../ledger/reattach.js';
 import type { Leadership, Term } from '../leadership/index.js';
@@ -24,6 +24,7 @@ import type { MemoryTargetHealth } from '../runs/memory-target-health.js';
 import { effectsOfChange } from './change-effects.js';
 import { isSuspended, knownObject } from './known-object.js';
 import type { OrderedLanes } from './ordered-lanes.js';
+import type { OutOfReach, Reach } from './reach.js';
 
 interface OperatorLog {
   log(message: object | string): void;
@@ -40,7 +41,9 @@ export interface OperatorParts {
   finalizers: Finalizers;
   health: MemoryTargetHealth;
   leadership: Leadership;
-  namespaces: readonly string[] | undefined;
+  reach: Reach;
+  /** How often it is looked for rights that the engine did not have; no event tells of them. Default: {@link LOOK_MS}. */
+  lookMs?: number;
   intervals: IntervalDefaults;
   log: OperatorLog;
   /** Told when the lanes of a term are made. */
@@ -50,6 +53,7 @@ export interface OperatorParts {
 const DEPLOYABLE = ['Target', 'Instance'] as const;
 const FOLLOWED = [...DEPLOYABLE, 'Solution'] as const;
 const RETRY_MS = 5_000;
+const LOOK_MS = 30_000;
 
 /**
  * Makes orders of what is seen in the cluster, while this replica leads. Level-triggered: at the beginning of a term the lanes
@@ -59,6 +63,8 @@ const RETRY_MS = 5_000;
 export class Operator {
   readonly #timers = new Set<NodeJS.Timeout>();
   #unsubscribe: (() => void)[] = [];
+  /** The warning that was written last, not to be written again and again. */
+  #warned = '';
 
   constructor(private readonly parts: OperatorParts) {}
 
@@ -77,10 +83,10 @@ export class Operator {
   }
 
   async #begin(term: Term): Promise<void> {
-    const { log, lanes, ledger } = this.parts;
+    const { log, lanes, ledger, reach } = this.parts;
     while (term.isLive()) {
       try {
-        await this.#readLedgers(term);
+        const outside = await reach.survey(term.signal);
         if (!term.isLive()) return;
         // In one go with the lanes: what changes from here on is ordered, and what changed before is in the caches.
         const known = this.#known();
@@ -89,11 +95,12 @@ export class Operator {
         this.parts.begun?.();
         ledger.setInCharge(true);
         await this.#lookAgain(known);
-        await this.#findAbandoned(term);
-        await this.#holdAgain(term);
+        this.#beWithout(outside, term);
+        for (const namespace of reach.namespaces) this.#untilDone(() => this.#takeCharge(namespace, term));
         return;
       } catch (error) {
-        log.warn({ msg: 'The objects cannot be read yet', error: messageOf(error) });
+        if (!term.isLive()) return;
+        this.#warn({ msg: 'The objects cannot be read yet', error: messageOf(error) });
         await new Promise((resolve) => this.#after(1_000, () => resolve(undefined)));
       }
     }
@@ -108,22 +115,41 @@ export class Operator {
     health.clear();
   }
 
-  /** The ledgers are read anew: what another leader wrote last decides what is there. */
-  async #readLedgers(term: Term): Promise<void> {
-    const { client, objects, ledgers, namespaces } = this.parts;
-    const { signal } = term;
-    await Promise.all([objects.whenSynced(signal), ledgers.whenSynced({ signal })]);
-    for (const namespace of namespaces ?? [undefined]) {
-      const { items } = await listAll(client, LEDGER_TYPE, { namespace, signal });
-      for (const item of items) ledgers.seen(item);
-    }
+  #known(): KnownObject[] {
+    const { intervals } = this.parts;
+    return DEPLOYABLE.flatMap((kind) =>
+      this.#all(kind).map((object) => knownObject(kind, object, intervals)),
+    );
   }
 
-  #known(): KnownObject[] {
-    const { objects, intervals } = this.parts;
-    return DEPLOYABLE.flatMap((kind) =>
-      objects.all(kind).map((object) => knownObject(kind, object, intervals)),
-    );
+  #all(kind: DeployableKind): CustomObject<DeployableKind>[] {
+    const { objects, reach } = this.parts;
+    return objects.all(kind).filter(({ metadata }) => reach.has(metadata.namespace));
+  }
+
+  /** A new term takes in what has come into reach: there is one way to begin, and it looks at everything. */
+  #beWithout(outside: readonly OutOfReach[], term: Term): void {
+    this.#warned = outside.length === 0 ? '' : this.#warned;
+    if (outside.length === 0) return;
+    this.#warn({
+      msg: 'The engine has no rights in namespaces that it serves, and leaves them alone: give it its rights there, or take them out of kubernetes.namespaces',
+      namespaces: outside.map(({ namespace }) => namespace),
+      error: outside[0]?.error.message,
+    });
+    const { reach, leadership, lookMs = LOOK_MS } = this.parts;
+    const look = async (): Promise<void> => {
+      const namespace = await reach.gained(term.signal);
+      if (!term.isLive()) return;
+      if (namespace === undefined) this.#after(lookMs, () => void look());
+      else leadership.beginAnew(`the engine has its rights in the namespace ${namespace} now`);
+    };
+    this.#after(lookMs, () => void look());
+  }
+
+  #warn(fields: object): void {
+    const text = JSON.stringify(fields);
+    if (text !== this.#warned) this.parts.log.warn(fields);
+    this.#warned = text;
   }
 
   /**
@@ -131,20 +157,26 @@ export class Operator {
    * calls no provider.
    */
   async #lookAgain(known: readonly KnownObject[]): Promise<void> {
-    const { lanes, objects } = this.parts;
+    const { lanes } = this.parts;
     const orders = known
       .filter(({ kind, last }) => kind === 'Instance' && last !== undefined && last.result !== 'retry')
       .map(({ kind, namespace, name, generation }): LaneOrder => {
         return { kind, namespace, name, generation, action: 'update', cause: 'dependent' };
       });
     await lanes.take(orders);
-    for (const kind of DEPLOYABLE) for (const object of objects.all(kind)) this.#giveUpIfAsked(kind, object);
+    for (const kind of DEPLOYABLE) for (const object of this.#all(kind)) this.#giveUpIfAsked(kind, object);
+  }
+
+  /** Each namespace by itself: what one of them refuses is tried again there. */
+  async #takeCharge(namespace: string | undefined, term: Term): Promise<void> {
+    await this.#findAbandoned(namespace, term);
+    await this.#holdAgain(namespace, term);
   }
 
   /** Ledgers whose owner has gone without us: somebody took our finalizer off by hand. */
-  async #findAbandoned(term: Term): Promise<void> {
+  async #findAbandoned(within: string | undefined, term: Term): Promise<void> {
     const { ledgers } = this.parts;
-    const owners = new Map(ledgers.list().map(({ spec }) => [spec.owner.uid, spec.owner]));
+    const owners = new Map(ledgers.list(within).map(({ spec }) => [spec.owner.uid, spec.owner]));
     for (const { kind, namespace, name, uid } of owners.values()) {
       if (!term.isLive()) return;
       if (kind === 'Inline' || this.parts.objects.of(kind).byUid(uid)) continue;
@@ -161,9 +193,9 @@ export class Operator {
 
   /** A ledger that appears is one of ours, or was restored: then it is held, and whose it is takes it over with a run. */
   #ledgerCame(ledger: LedgerObject): void {
-    const { lanes, objects, reattachment } = this.parts;
+    const { lanes, objects, reattachment, reach } = this.parts;
     const { kind, namespace, name } = ledger.spec.owner;
-    if (!lanes.leading || kind === 'Inline') return;
+    if (!lanes.leading || kind === 'Inline' || !reach.has(ledger.metadata.namespace)) return;
     const uid = objects.get(kind, { namespace, name })?.metadata.uid;
     if (uid === undefined) {
       if (isRestored(ledger)) this.#waits(kind, namespace, name);
@@ -186,8 +218,8 @@ export class Operator {
   }
 
   /** What an installation before this one has let go. */
-  async #holdAgain(term: Term): Promise<void> {
-    for (const ledger of this.parts.ledgers.list()) {
+  async #holdAgain(namespace: string | undefined, term: Term): Promise<void> {
+    for (const ledger of this.parts.ledgers.list(namespace)) {
       if (!term.isLive()) return;
       await this.#hold(ledger);
     }
@@ -199,9 +231,10 @@ export class Operator {
     return holdAgain({ client, finalizers, stands }, ledger);
   }
 
-  #changed<K extends (typeof FOLLOWED)[number]>(kind: K, { before, after }: Change<CustomObject<K>>): void {
-    const { lanes, leadership } = this.parts;
-    if (!leadership.isLeader || !lanes.leading) return;
+  #changed<K extends (typeof FOLLOWED)[number]>(kind: K, change: Change<CustomObject<K>>): void {
+    const { lanes, leadership, reach } = this.parts;
+    if (!leadership.isLeader || !lanes.leading || !reach.has(change.key.namespace)) return;
+    const { before, after } = change;
     const { orders, fanOuts } = effectsOfChange(kind, before, after);
     // Both are done at once; on a replica that has just ceased to lead the next one finds all of it by itself.
     if (orders.length > 0) lanes.take(orders).catch(() => undefined);

@@ -124,6 +124,10 @@ export class Elector extends Leadership {
     if (this.#term && epoch > this.#term.epoch) this.#term.end(`a record carries the later epoch ${epoch}`);
   }
 
+  override beginAnew(why: string): void {
+    this.#term?.end(why);
+  }
+
   override async confirm(): Promise<boolean> {
     const term = this.#term;
     if (!term?.isLive()) return false;

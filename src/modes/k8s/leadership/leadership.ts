@@ -22,6 +22,12 @@ export abstract class Leadership {
   abstract outranked(epoch: number): void;
 
   /**
+   * Ends the term under way, and begins another one without giving the Lease away: what is looked at only at the beginning of a
+   * term is looked at anew. Runs under way are stopped, and begin again.
+   */
+  abstract beginAnew(why: string): void;
+
+  /**
    * Reads the Lease itself, for whom a write was refused as that of a former leader: a watch may tell of it late, or never. Where
    * the Lease is not that of the term under way, the term ends at once.
    * @returns whether this process leads, as of after the call

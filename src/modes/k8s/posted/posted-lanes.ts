@@ -31,6 +31,8 @@ export interface PostedLanesOptions {
   client: ApiClient;
   /** Undefined: all. */
   namespaces: readonly string[] | undefined;
+  /** Whether this replica, when it leads, decides on what is in a namespace. */
+  inReach: (namespace: string | undefined) => boolean;
   records: PostedRecords;
   cache: {
     get(ref: ObjectRef): PostedObject | undefined;
@@ -116,10 +118,10 @@ export class PostedLanes {
 
   /** The records are read anew: what another leader wrote last decides what has run. */
   async #readAll(signal: AbortSignal): Promise<void> {
-    const { client, namespaces, cache } = this.options;
-    const lists = (namespaces ?? [undefined]).map((namespace) =>
-      listAll(client, POSTED_TYPE, { namespace, signal }),
-    );
+    const { client, namespaces, inReach, cache } = this.options;
+    const lists = (namespaces ?? [undefined])
+      .filter((namespace) => inReach(namespace))
+      .map((namespace) => listAll(client, POSTED_TYPE, { namespace, signal }));
     const records = (await Promise.all(lists)).flatMap(({ items }) => items);
     if (signal.aborted) return;
     for (const record of records) cache.seen(record);
@@ -146,11 +148,13 @@ export class PostedLanes {
       this.#untilDone(() => records.holdAgain(record, signal), signal);
   }
 
-  #changed({ before, after }: Change<PostedObject>): void {
+  #changed({ key, before, after }: Change<PostedObject>): void {
     const { lanes, finished } = this.options;
     finished();
-    if (!this.#taken || !lanes().leading) return;
+    if (!this.#decidesIn(key.namespace)) return;
     if (!after) {
+      // Should it appear again, as after a list that lacked it for a moment, it has a lane to get anew.
+      this.#taken?.delete(key.uid);
       if (before) lanes().forgetPosted(laneKeyOf(before));
       return;
     }
@@ -162,9 +166,14 @@ export class PostedLanes {
   /** A stored object and what is posted under its name share a lane: the object has it while it is there. */
   #instanceChanged({ after, key }: Change<CustomObject<'Instance'>>): void {
     const record = this.options.cache.get(postedRefOf({ ...key, kind: 'Instance' }));
-    if (!record || !this.#taken || !this.options.lanes().leading) return;
+    if (!record || !this.#decidesIn(key.namespace)) return;
     if (after) this.#isLeftToInstance(record);
     else this.#order(record);
+  }
+
+  #decidesIn(namespace: string): boolean {
+    const { lanes, inReach } = this.options;
+    return this.#taken !== undefined && lanes().leading && inReach(namespace);
   }
 
   #order(record: PostedObject): void {
@@ -196,6 +205,7 @@ export class PostedLanes {
     for (const { metadata, spec } of this.options.ledgers.list()) {
       const { kind, namespace, name, uid } = spec.owner;
       if (kind !== 'Inline' || metadata.deletionTimestamp === undefined || known.has(uid)) continue;
+      if (!this.options.inReach(namespace)) continue;
       known.add(uid);
       this.options.lanes().takePosted({
         kind: 'Instance',
@@ -211,11 +221,18 @@ export class PostedLanes {
 
   /** Lets records go that nobody needs any more. */
   #sweep(signal: AbortSignal): void {
-    const { cache, ledgers, client, records } = this.options;
+    const { cache, ledgers, client, records, inReach } = this.options;
     const before = Date.now() - this.#timing.keptMs;
     for (const record of cache.list()) {
       const { last, owner, seq, doneSeq } = record.spec;
-      if (isOpen(record) || doneSeq < seq || !last || Date.parse(last.endedAt) > before) continue;
+      if (
+        !inReach(owner.namespace) ||
+        isOpen(record) ||
+        doneSeq < seq ||
+        !last ||
+        Date.parse(last.endedAt) > before
+      )
+        continue;
       if (ledgers.byIndex('owner', owner.uid).some(({ spec }) => (spec.entries ?? []).length > 0)) continue;
       void (async () => {
         // Refused when something was posted meanwhile.

@@ -6,9 +6,10 @@ import type { ReflectorState } from '../reflector/index.js';
 export type Pictures = Readonly<Record<string, () => ReflectorState>>;
 
 /**
- * The readiness of this mode: every picture was complete once. Who leads, and whether the pictures are kept up at this moment, is told
- * beside. Neither takes the replica out of service: without a leader all but a few routes work, and a replica whose connection
- * is cut for a moment answers best by itself; all would be cut at once.
+ * The readiness of this mode: every picture was complete once. Who leads, whether the pictures are kept up at this moment, and in
+ * which namespaces the engine has no rights, is told beside. None of it takes the replica out of service: without a leader all but
+ * a few routes work, a replica whose connection is cut for a moment answers best by itself (all would be cut at once), and a
+ * namespace without rights is no reason to stop in the others.
  */
 export function kubernetesReadiness(
   pictures: Pictures,
@@ -25,8 +26,13 @@ export function kubernetesReadiness(
       behind.length === 0
         ? 'the caches are synced'
         : `the caches are synced, but do not hear of changes of ${behind.join(', ')} at this moment`;
-    return { detail: `${whoLeads(leadership)}; ${seen}` };
+    return { detail: `${whoLeads(leadership)}; ${seen}${whereRefused(states)}` };
   };
+}
+
+function whereRefused(states: readonly Pick<ReflectorState, 'refused'>[]): string {
+  const refused = [...new Set(states.flatMap((state) => state.refused))].toSorted();
+  return refused.length === 0 ? '' : `; the engine has no rights in ${refused.join(', ')}`;
 }
 
 function whoLeads({ term, leader }: Pick<Leadership, 'term' | 'leader'>): string {

@@ -45,7 +45,7 @@ test.each<[string | undefined, string | undefined]>([
 
 test('readiness tells which caches are missing, who leads, and what is not heard of', async () => {
   const signal = AbortSignal.timeout(60_000);
-  const state = { synced: true, connected: true, problem: undefined };
+  const state = { synced: true, connected: true, problem: undefined, refused: [] as string[] };
   const targets = { ...state };
   const instances = { ...state, synced: false };
   const leadership = { term: undefined, leader: undefined as never };
@@ -62,6 +62,11 @@ test('readiness tells which caches are missing, who leads, and what is not heard
   leadership.term = { epoch: 5 } as never;
   targets.connected = true;
   expect(await check(signal)).toEqual({ detail: 'This replica leads (term 5); the caches are synced' });
+  targets.refused = ['shop', 'factory'];
+  instances.refused = ['shop'];
+  expect(await check(signal)).toEqual({
+    detail: 'This replica leads (term 5); the caches are synced; the engine has no rights in factory, shop',
+  });
 });
 
 test.each<[string, object, boolean | RegExp]>([

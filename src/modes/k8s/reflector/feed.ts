@@ -1,4 +1,4 @@
-import { messageOf, UnavailableError } from '@symphony/model';
+import { AccessError, messageOf, UnavailableError } from '@symphony/model';
 import {
   ApiUnavailableError,
   apiStatusOf,
@@ -19,8 +19,8 @@ import { VersionWaiters } from './version-waiters.js';
 
 /** Where a feed delivers. Both are synchronous and must not throw. */
 interface FeedSink<T extends KubeObject> {
-  /** All objects of the feed as they are now. */
-  listed(items: T[]): void;
+  /** All objects of the feed as of a version; undefined when the cluster is back at an earlier state. */
+  listed(items: T[], version: string | undefined): void;
   happened(event: Extract<WatchEvent<T>, { object: T }>): void;
 }
 
@@ -90,7 +90,18 @@ export class Feed<T extends KubeObject> {
     return this.#problem;
   }
 
-  /** Resolves when everything up to this version was delivered. @throws the signal's reason, or that the feed was stopped */
+  /**
+   * Why the objects were never listed: the engine has no right to. Ends when it gets the right, or when something else is amiss.
+   * Who was listed once is not refused by that: what is known of it stays usable.
+   */
+  get refusal(): AccessError | undefined {
+    return !this.#synced && this.#problem instanceof AccessError ? this.#problem : undefined;
+  }
+
+  /**
+   * Resolves when everything up to this version was delivered.
+   * @throws the signal's reason, that the feed was stopped, or the refusal: nobody waits for rights
+   */
   reached(version: string | undefined, signal: AbortSignal): Promise<void> {
     return this.#waiters.wait(version, signal);
   }
@@ -120,22 +131,24 @@ export class Feed<T extends KubeObject> {
       attempts: 1,
       attemptMs: timing.listMs,
     });
-    this.#refuseOlder(list);
+    const isBack = this.#isBack(list);
     this.#listedAt = performance.now();
-    sink.listed(list.items);
+    sink.listed(list.items, isBack ? undefined : list.resourceVersion);
     this.#synced = true;
+    this.#waiters.refuse(undefined);
     this.#advance(list.resourceVersion, true);
   }
 
   /**
    * A list that is older than what was seen comes from a server or proxy that lags: what it lacks has not gone. When it stays
    * so, the cluster's storage was put back to an earlier state.
+   * @throws UnavailableError `StaleList`
    */
-  #refuseOlder(list: KubeList<T>): void {
+  #isBack(list: KubeList<T>): boolean {
     const seen = this.#waiters.version;
     if (seen === undefined || (compareVersions(list.resourceVersion, seen) ?? 0) >= 0) {
       this.#staleSince = undefined;
-      return;
+      return false;
     }
     this.#staleSince ??= performance.now();
     if (performance.now() - this.#staleSince < this.options.timing.staleMs) {
@@ -146,6 +159,7 @@ export class Feed<T extends KubeObject> {
     }
     this.#staleSince = undefined;
     this.#tell('warn', 'The cluster is back at an earlier state: taken for a restored backup');
+    return true;
   }
 
   async #watch(opened: { at: number }): Promise<void> {
@@ -196,6 +210,7 @@ export class Feed<T extends KubeObject> {
     if (error instanceof ExpiredError || isFromTheFuture(error)) this.#version = undefined;
     this.#problem = error instanceof Error ? error : new Error(messageOf(error));
     this.#failures += 1;
+    this.#waiters.refuse(this.refusal);
     if (error instanceof ApiUnavailableError) this.#retryAfterMs = error.retryAfterMs ?? 0;
     const level = this.#failures === FAILURES_TO_WARN ? 'warn' : 'debug';
     this.#tell(level, 'Following objects is interrupted', {

@@ -33,13 +33,22 @@ export interface WaitOptions {
   deadlineMs?: number;
 }
 
+interface OneNamespace {
+  namespace?: string | undefined;
+}
+
 export interface ReflectorState {
-  /** Whether the cache was complete once; it stays usable, and may be old, while the connection is away. */
+  /**
+   * Whether the cache was complete once, but for the namespaces that are refused; it stays usable, and may be old, while the
+   * connection is away. False where all is refused.
+   */
   synced: boolean;
-  /** Whether all watches are open. */
+  /** Whether all watches are open, but for the namespaces that are refused. */
   connected: boolean;
   /** Why one is not. */
   problem: Error | undefined;
+  /** Namespaces of which nothing is known, because the engine has no right to list them. */
+  refused: string[];
 }
 
 const WAIT_MS = 10_000;
@@ -80,7 +89,8 @@ export class Reflector<T extends KubeObject, I extends string = never> {
           timing,
           log: this.#log,
           sink: {
-            listed: (items) => this.#tell(this.#cache.replace(items.map(this.#keep), namespace)),
+            listed: (items, version) =>
+              this.#tell(this.#cache.replace({ items: items.map(this.#keep), version, namespace })),
             happened: ({ type: what, object }) =>
               this.#tell(
                 what === 'DELETED' ? this.#cache.remove(object) : this.#cache.put(this.#keep(object)),
@@ -102,35 +112,45 @@ export class Reflector<T extends KubeObject, I extends string = never> {
   }
 
   get state(): ReflectorState {
-    const feeds = [...this.#feeds.values()];
+    const all = [...this.#feeds];
+    const open = all.flatMap(([, feed]) => (feed.refusal ? [] : feed));
+    const feeds = open.length > 0 ? open : [...this.#feeds.values()];
     return {
       synced: feeds.every(({ synced }) => synced),
       connected: feeds.every(({ connected }) => connected),
       problem: feeds.find(({ problem }) => problem !== undefined)?.problem,
+      refused: all.flatMap(([namespace, feed]) => (feed.refusal && namespace ? namespace : [])),
     };
   }
 
   /**
-   * Resolves when the cache is complete for the first time. Without a deadline it waits for ever.
-   * @throws the signal's reason; UnavailableError `CacheNotReady` at the deadline
+   * Resolves when the cache is complete for the first time: in one namespace, or in all that are followed. Without a deadline it
+   * waits for ever, but not for rights.
+   * @throws the signal's reason; AccessError when the engine may not list; UnavailableError `CacheNotReady` at the deadline
    */
-  async whenSynced({ signal, deadlineMs }: WaitOptions = {}): Promise<void> {
+  async whenSynced({ namespace, signal, deadlineMs }: WaitOptions & OneNamespace = {}): Promise<void> {
+    const feeds = namespace === undefined ? [...this.#feeds.values()] : [this.#feedOf(namespace)];
     await this.#within(deadlineMs, signal, (over) =>
-      Promise.all([...this.#feeds.values()].map((feed) => feed.reached(undefined, over))),
+      Promise.all(feeds.map((feed) => feed.reached(undefined, over))),
     );
+  }
+
+  /** Whether the cache was complete in a namespace, and hears of its changes at this moment. */
+  follows(namespace: string): boolean {
+    const { synced, connected } = this.#feedOf(namespace);
+    return synced && connected;
   }
 
   /**
    * Resolves when the cache shows a write, given the version that the write's answer had. For what this reflector selects only: of
    * other writes it hears with the next bookmark, about a minute later.
-   * @throws the signal's reason; UnavailableError `CacheNotReady` at the deadline
+   * @throws the signal's reason; AccessError when the engine may not list; UnavailableError `CacheNotReady` at the deadline
    */
   async waitFor(
-    { namespace, resourceVersion }: { namespace?: string | undefined; resourceVersion: string },
+    { namespace, resourceVersion }: OneNamespace & { resourceVersion: string },
     { signal, deadlineMs = WAIT_MS }: WaitOptions = {},
   ): Promise<void> {
-    const feed = this.#feeds.get(undefined) ?? this.#feeds.get(namespace);
-    if (!feed) throw new Error(`the namespace '${namespace}' is not watched`);
+    const feed = this.#feedOf(namespace);
     await this.#within(deadlineMs, signal, (over) => feed.reached(resourceVersion, over));
   }
 
@@ -173,6 +193,12 @@ export class Reflector<T extends KubeObject, I extends string = never> {
     this.#handlers.add(handler);
     for (const change of this.#cache.appearances()) this.#call(handler, change);
     return () => this.#handlers.delete(handler);
+  }
+
+  #feedOf(namespace: string | undefined): Feed<T> {
+    const feed = this.#feeds.get(undefined) ?? this.#feeds.get(namespace);
+    if (!feed) throw new Error(`the namespace '${namespace}' is not watched`);
+    return feed;
   }
 
   #tell(changes: readonly Change<T>[]): void {

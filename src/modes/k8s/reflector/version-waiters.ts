@@ -13,6 +13,7 @@ export class VersionWaiters {
   readonly #waiting = new Set<Waiter>();
   #version: string | undefined;
   #stopped = false;
+  #refusal: Error | undefined;
 
   /** The newest that was delivered. */
   get version(): string | undefined {
@@ -29,10 +30,17 @@ export class VersionWaiters {
     for (const waiter of this.#waiting) waiter.reject(stopped());
   }
 
-  /** @throws the signal's reason */
+  /** Nothing will be delivered as things are: nobody waits for it, until this is taken back with undefined. */
+  refuse(error: Error | undefined): void {
+    this.#refusal = error;
+    if (error) for (const waiter of this.#waiting) waiter.reject(error);
+  }
+
+  /** @throws the signal's reason, or why nothing is delivered */
   wait(version: string | undefined, signal: AbortSignal): Promise<void> {
     if (this.#reaches(version)) return Promise.resolve();
     if (this.#stopped) return Promise.reject(stopped());
+    if (this.#refusal) return Promise.reject(this.#refusal);
     if (signal.aborted) return Promise.reject(signal.reason as Error);
     return new Promise((resolve, reject) => {
       const onAbort = (): void => waiter.reject(signal.reason as Error);

@@ -34,6 +34,8 @@ export interface ComponentReportsOptions {
     ): Promise<LedgerEntry[]>;
   };
   lanes: () => { readonly leading: boolean; take(orders: readonly LaneOrder[]): Promise<void> };
+  /** Whether this replica, when it leads, knows all ledgers of a namespace. */
+  inReach: (namespace: string | undefined) => boolean;
   log: { warn(fields: object): void };
 }
 
@@ -96,9 +98,10 @@ export class ComponentReports {
   }
 
   #take(report: ReportObject): void {
-    const { uid = '' } = report.metadata;
+    const { uid = '', namespace } = report.metadata;
+    const { lanes, inReach } = this.options;
     const { signal } = this.#over;
-    if (signal.aborted || !this.options.lanes().leading) return;
+    if (signal.aborted || !lanes().leading || !inReach(namespace)) return;
     const busy = this.#underWay.has(uid);
     this.#underWay.set(uid, busy ? report : undefined);
     if (!busy) void this.#untilTaken(report, signal);
