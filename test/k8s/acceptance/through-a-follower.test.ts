@@ -12,6 +12,11 @@ await suiteInKubernetes(
     'never-empties-by-accident': () => import('../../acceptance/never-empties-by-accident.test.js'),
     'never-acts-on-an-older-generation': () =>
       import('../../acceptance/never-acts-on-an-older-generation.test.js'),
+    'posted-deployments': () => import('../../acceptance/posted-deployments.test.js'),
+    'suspended-objects-wait': () => import('../../acceptance/suspended-objects-wait.test.js'),
+    'a-pending-component-waits-for-its-report': () =>
+      import('../../acceptance/a-pending-component-waits-for-its-report.test.js'),
+    'speaks-symphony-clients': () => import('../../acceptance/speaks-symphony-clients.test.js'),
   },
   { throughFollower: true },
 );

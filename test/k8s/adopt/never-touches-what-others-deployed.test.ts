@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { chartAccount, type ChartAccount } from '../../support/chart-account.js';
 import { describeKubernetes } from '../../support/control-plane/index.js';
 import { installCustomResources } from '../../support/custom-resources.js';
 import { instance, manifest, Person, solution, target } from '../../support/kubernetes-flow.js';
@@ -24,6 +25,7 @@ describeKubernetes('what another engine has deployed', (cluster) => {
   let me: Person;
   let adopted: Person;
   let engine: KubernetesProcess;
+  let account: ChartAccount;
 
   beforeAll(async () => {
     await installCustomResources(cluster());
@@ -31,18 +33,23 @@ describeKubernetes('what another engine has deployed', (cluster) => {
     me = new Person(cluster(), await cluster().createNamespace('adopt'));
     adopted = new Person(cluster(), await cluster().createNamespace('adopted'));
     await adopted.kubectl('annotate', 'namespace', adopted.namespace, 'symphony/adopt=true');
+    account = await chartAccount(cluster(), me.namespace);
     engine = await KubernetesProcess.start({
-      kubeconfig: cluster().kubeconfigFile,
+      kubeconfig: account.kubeconfigFile,
       namespaces: [me.namespace, adopted.namespace],
       args: [world.flag],
     });
   });
   afterAll(async () => {
     await engine.kill();
+    const refused = await account.refused();
+    await account.close();
     for (const { namespace } of [me, adopted]) {
       await cluster().api.call('DELETE', `/api/v1/namespaces/${namespace}`);
     }
     await world.dispose();
+    // The chart's rights are enough.
+    expect(refused).toEqual([]);
   });
 
   const changesOf = async (name: string): Promise<string[]> =>

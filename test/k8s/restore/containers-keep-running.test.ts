@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect, it, vi } from 'vitest';
+import { chartAccount } from '../../support/chart-account.js';
 import { describeKubernetes } from '../../support/control-plane/index.js';
 import { installCustomResources } from '../../support/custom-resources.js';
 import { describeDocker, startDocker } from '../../support/docker-engine.js';
@@ -34,8 +35,9 @@ describeDocker('on a real Docker engine', () => {
         'container.imagePullPolicy': 'Never',
         'container.commands': ['sh', '-c', 'trap "exit 0" TERM; sleep 1000 & wait'],
       };
+      const account = await chartAccount(cluster(), me.namespace);
       const engine = await KubernetesProcess.start({
-        kubeconfig: cluster().kubeconfigFile,
+        kubeconfig: account.kubeconfigFile,
         namespaces: [me.namespace],
       });
       try {
@@ -73,9 +75,12 @@ describeDocker('on a real Docker engine', () => {
 
         await me.delete('instance/shop');
         expect(await container()).toBeUndefined();
+        // The chart's rights are enough.
+        expect(await account.refused()).toEqual([]);
       } finally {
         await engine.kill();
         await docker.stop();
+        await account.close();
         await cluster().api.call('DELETE', `/api/v1/namespaces/${me.namespace}`);
       }
     });

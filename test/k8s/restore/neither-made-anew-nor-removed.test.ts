@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { chartAccount } from '../../support/chart-account.js';
 import { describeKubernetes } from '../../support/control-plane/index.js';
 import { installCustomResources } from '../../support/custom-resources.js';
 import { instance, Person, solution, target } from '../../support/kubernetes-flow.js';
@@ -30,14 +31,19 @@ describeKubernetes('what is deployed, when its objects come back from a backup w
     world = await ScriptWorld.make();
     const namespace = await cluster().createNamespace('restore');
     me = new Person(cluster(), namespace);
+    const account = await chartAccount(cluster(), namespace);
     engine = await KubernetesProcess.start({
-      kubeconfig: cluster().kubeconfigFile,
+      kubeconfig: account.kubeconfigFile,
       namespaces: [namespace],
       args: [world.flag],
     });
     onTestFinished(async () => {
       await engine.kill();
+      const refused = await account.refused();
+      await account.close();
       await cluster().api.call('DELETE', `/api/v1/namespaces/${namespace}`);
+      // The chart's rights are enough.
+      expect(refused).toEqual([]);
     });
     await me.apply(target('shop', world), solution('shop'), instance('shop'));
     await me.ready('instance/shop', 'target/shop');

@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { describeKubernetes } from '../../support/control-plane/index.js';
+import type { PolicyRule } from '../../support/control-plane/cluster.js';
+import { installCustomResources } from '../../support/custom-resources.js';
+import { instance, solution, target } from '../../support/kubernetes-flow.js';
+import { POLL, Scene } from './scene.js';
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 });
+
+/** Between its two thirds, where a leader steps down, and its end a busy machine has time to end a script. */
+const LEASE_SECONDS = 12;
+/** If nobody ended it, it would still run when others may lead. */
+const SCRIPT_SECONDS = 20;
+const LOOK = { timeout: SCRIPT_SECONDS * 1_000 + 10_000, interval: 20 };
+const NAME = 'busy';
+
+const READ = ['get', 'list', 'watch'];
+const ALL = [...READ, 'create', 'update', 'patch', 'delete'];
+const leases = (verbs: string[]): PolicyRule => ({
+  apiGroups: ['coordination.k8s.io'],
+  resources: ['leases'],
+  verbs,
+});
+/** Wider than the chart's where that makes no difference here. */
+const OTHER_RIGHTS: PolicyRule[] = [
+  { apiGroups: ['fabric.symphony', 'solution.symphony', 'engine.symphony'], resources: ['*'], verbs: ALL },
+  { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'create'] },
+  { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
+];
+
+interface Lease {
+  items: { spec: { holderIdentity: string; renewTime: string; leaseTransitions: number } }[];
+}
+
+// With a real script under way: nothing but the engine ends it.
+describeKubernetes('a leader that cannot renew its Lease while a provider is called', (cluster) => {
+  let scene: Scene;
+  let closeAccount: () => void;
+  let mayRenew: (may: boolean) => Promise<unknown>;
+
+  beforeAll(async () => {
+    await installCustomResources(cluster());
+    const namespace = await cluster().createNamespace('unrenewed');
+    const account = await cluster().serviceAccount(namespace, 'engine', [...OTHER_RIGHTS, leases(ALL)]);
+    const kubectl = cluster().kubectlAs(account);
+    closeAccount = () => kubectl.close();
+    const role = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/roles/engine`;
+    mayRenew = (may) =>
+      cluster().api.call('PATCH', role, { rules: [...OTHER_RIGHTS, leases(may ? ALL : READ)] });
+    const options = { kubeconfig: kubectl.kubeconfigFile, leaseSeconds: LEASE_SECONDS };
+    scene = await Scene.begin(cluster(), namespace, options);
+  });
+  afterAll(async () => {
+    await scene.end();
+    closeAccount();
+    await scene.letAllGo();
+  });
+
+  async function lease(): Promise<{ renewedAt: number; epoch: number }> {
+    const path = `/apis/coordination.k8s.io/v1/namespaces/${scene.me.namespace}/leases`;
+    const { items } = await cluster().api.call<Lease>('GET', path);
+    expect(items).toHaveLength(1);
+    const { renewTime = '', leaseTransitions = NaN } = items[0]?.spec ?? {};
+    return { renewedAt: Date.parse(renewTime), epoch: leaseTransitions };
+  }
+  const noted = async (): Promise<string[]> =>
+    (await scene.world.notes())
+      .filter(({ operation }) => operation === 'apply')
+      .map(({ what, operation }) => `${what} ${operation}`);
+
+  test('ends the call before another may lead, lives on, and deploys once when it leads again', async () => {
+    const { pid } = scene.engine;
+    const { world } = scene;
+    await world.setPace(SCRIPT_SECONDS);
+    await scene.me.apply(target(NAME, world), solution(NAME), instance(NAME));
+    await expect.poll(noted, POLL).toEqual(['begin apply']);
+    const script = await world.scriptOf(NAME);
+    expect(isAlive(script)).toBe(true);
+
+    await mayRenew(false);
+    onTestFinished(() => mayRenew(true).then(() => undefined));
+    await expect.poll(() => isAlive(script), LOOK).toBe(false);
+    const endedAt = Date.now();
+    // Ended by nobody's leave: it has done nothing.
+    expect(await noted()).toEqual(['begin apply']);
+    expect(await scene.isThere(NAME)).toBe(false);
+    const last = await lease();
+    // Whoever waits for the Lease waits at least so long from its last renewal on.
+    expect(endedAt - last.renewedAt).toBeLessThan(LEASE_SECONDS * 1_000);
+    expect(scene.engine.output).toMatch(/"msg":"This process does not lead any more"/);
+
+    // The Lease is read until it has run out, so that its own name on it is no leader either.
+    await expect.poll(async () => (await scene.readiness()).text, POLL).toMatch(/No replica leads/);
+    expect((await scene.readiness()).status).toBe(200);
+    expect(await noted()).toEqual(['begin apply']);
+    await scene.isUnharmed(pid);
+
+    await world.setPace(0);
+    await mayRenew(true);
+    await scene.me.ready(`instance/${NAME}`);
+    expect((await scene.readiness()).text).toMatch(/This replica leads/);
+    expect((await lease()).epoch).toBeGreaterThan(last.epoch);
+    expect(await noted()).toEqual(['begin apply', 'begin apply', 'end apply']);
+    expect(await scene.isThere(NAME)).toBe(true);
+    expect(await world.overlaps()).toEqual([]);
+    await scene.isUnharmed(pid);
+  });
+});
+
+/** Its parent, the engine, buries it. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
