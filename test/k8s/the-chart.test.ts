@@ -2,10 +2,12 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseCommandLine } from '../../src/cli/args.js';
+import { loadConfig } from '../../src/config/index.js';
 import { LEASE, SIGNING_KEY } from '../../src/modes/k8s/names.js';
+import { runRelease } from '../../src/modes/k8s/release/command.js';
 import type { PolicyRule } from '../support/control-plane/cluster.js';
 import {
   describeKubernetes,
@@ -13,6 +15,7 @@ import {
   KubernetesApiError,
   type KubernetesObject,
 } from '../support/control-plane/index.js';
+import { installCustomResources } from '../support/custom-resources.js';
 import { boundRules, chartArguments, helm, missingHelm, renderedChart } from '../support/chart.js';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -262,6 +265,8 @@ describe.skipIf(problem)('the chart', { timeout: 120_000 }, () => {
 });
 
 describeKubernetes('the chart on a real API server', (cluster) => {
+  beforeAll(() => installCustomResources(cluster()));
+
   const everything = {
     'crds.install': false,
     'api.tls.secretName': 'certificate',
@@ -354,8 +359,26 @@ describeKubernetes('the chart on a real API server', (cluster) => {
       expect(await can('create', 'pods', work)).toBe(false);
 
       run('upgrade', ...chartArguments({ namespace, values: { ...values, replicas: 3 } }));
-      // No kubelet runs the hook here.
+      // No kubelet runs the hook here: the same is done with the same rights.
+      const { status } = await cluster().api.call<KubernetesObject & { status: { token: string } }>(
+        'POST',
+        `/api/v1/namespaces/${namespace}/serviceaccounts/symphony/token`,
+        { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} },
+      );
+      const { server, ca } = cluster().admin;
+      const engine = cluster().kubectlAs({ server, ca, user: { token: status.token } });
+      onTestFinished(() => engine.close());
+      const job = one(renderedChart({ namespace, values }), 'Job');
+      const { flags } = parseCommandLine(argsOf(job));
+      flags.set('kubernetes.kubeconfig', engine.kubeconfigFile);
+      flags.set('kubernetes.leaseNamespace', namespace);
+      const said: string[] = [];
+      const io = { out: (text: string) => said.push(text), err: (text: string) => said.push(text) };
+      expect(await runRelease(loadConfig({ flags, env: {} }).config, io), said.join('')).toBe(0);
+      expect(said.join('')).toMatch(/ and 3 Roles and RoleBindings/);
       run('uninstall', 'symphony', `--namespace=${namespace}`, '--no-hooks');
+      const roles = `/apis/rbac.authorization.k8s.io/v1/namespaces/${work}/rolebindings/symphony-finalizers`;
+      await cluster().api.until(roles, (object) => object === undefined, 10_000);
       await expect
         .poll(() => can('list', 'solution.symphony/instances', work), { timeout: 10_000 })
         .toBe(false);

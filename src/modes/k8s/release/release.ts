@@ -5,14 +5,15 @@ import { epochOf, holderOf, type Lease } from '../leadership/lease.js';
 import { LeaseWriter } from '../leadership/lease-writer.js';
 import { LEDGER_FINALIZER, LEDGER_TYPE } from '../ledger/ledger-object.js';
 import { typeOf } from '../objects/custom-object.js';
-import { FINALIZERS } from '../objects/finalizers.js';
-import { stripFinalizer } from '../objects/strip-finalizer.js';
+import { FINALIZERS, FINALIZERS_OF_OTHERS } from '../objects/finalizers.js';
+import { stripFinalizers } from '../objects/strip-finalizers.js';
 import { POSTED_FINALIZER, POSTED_TYPE } from '../posted/index.js';
 import { letRightsGo } from '../rights/index.js';
 
 /** How long the Lease stays taken afterwards: replicas that are still there must not put the finalizers back. */
 const KEPT_SECONDS = 30;
 const DEFAULT_LEASE_SECONDS = 15;
+const RENEW_MS = 10_000;
 const REQUEST_MS = 5_000;
 const RETRY_MS = 250;
 const MAX_TRIES = 20;
@@ -58,29 +59,55 @@ export async function releaseCluster(options: ReleaseOptions): Promise<Released>
     requestMs: REQUEST_MS,
     annotations: () => ({}),
   });
-  let { held, formerSeconds } = await takeLease(writer, signal);
-  const keep = async (): Promise<void> => {
-    held = await writer.renew(held);
-  };
-  // By then the former leader has seen that it lost the Lease, or given up renewing it.
-  for (let left = formerSeconds; left > 0; left -= DEFAULT_LEASE_SECONDS) {
-    await pause(Math.min(left, DEFAULT_LEASE_SECONDS) * 1_000, signal);
-    await keep();
+  const { held, formerSeconds } = await takeLease(writer, signal);
+  return whileHeld({ writer, held, signal }, async (holding) => {
+    // By then the former leader has seen that it lost the Lease, or given up renewing it.
+    await pause(formerSeconds * 1_000, holding);
+    holding.throwIfAborted();
+    const within = { ...options, signal: holding };
+    const { Target, Instance } = FINALIZERS;
+    const targets = await strip(within, typeOf('Target'), [Target, ...FINALIZERS_OF_OTHERS.Target]);
+    const instances = await strip(within, typeOf('Instance'), [Instance, ...FINALIZERS_OF_OTHERS.Instance]);
+    const ledgers = await strip(within, LEDGER_TYPE, [LEDGER_FINALIZER]);
+    const posted = await strip(within, POSTED_TYPE, [POSTED_FINALIZER]);
+    // Last of all: without them nothing else can be done there.
+    let roles = 0;
+    for (const namespace of namespaces ?? [])
+      roles += await letRightsGo({ client, namespace, names: heldRoles, signal: holding });
+    return { targets, instances, ledgers, posted, roles };
+  });
+}
+
+interface Holding {
+  writer: LeaseWriter;
+  held: Lease;
+  signal: AbortSignal;
+}
+
+/** Works while the Lease is renewed, however long that takes. When it is lost, the work is told to end, and why. */
+async function whileHeld<T>(
+  { writer, held, signal }: Holding,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const over = new AbortController();
+  const passOn = (): void => over.abort(signal.reason);
+  signal.addEventListener('abort', passOn, { once: true });
+  if (signal.aborted) passOn();
+  const renewing = (async () => {
+    let lease = held;
+    while (!over.signal.aborted) {
+      await pause(RENEW_MS, over.signal);
+      lease = await writer.renew(lease);
+    }
+  })().catch((error: unknown) => over.abort(error));
+  try {
+    return await work(over.signal);
+  } finally {
+    signal.removeEventListener('abort', passOn);
+    // Ends the pause; the renewal after it keeps the Lease taken for a while.
+    over.abort(new UnavailableError('The release has ended.', 'Ending'));
+    await renewing;
   }
-  const targets = await strip(options, typeOf('Target'), FINALIZERS.Target);
-  await keep();
-  const instances = await strip(options, typeOf('Instance'), FINALIZERS.Instance);
-  await keep();
-  const ledgers = await strip(options, LEDGER_TYPE, LEDGER_FINALIZER);
-  await keep();
-  const posted = await strip(options, POSTED_TYPE, POSTED_FINALIZER);
-  await keep();
-  // Last of all: without them nothing else can be done there.
-  let roles = 0;
-  for (const namespace of namespaces ?? [])
-    roles += await letRightsGo({ client, namespace, names: heldRoles, signal });
-  await keep();
-  return { targets, instances, ledgers, posted, roles };
 }
 
 /** @returns the Lease as ours, and for how long its former holder may still think that it leads */
@@ -107,17 +134,17 @@ async function takeLease(
 async function strip<T extends KubeObject>(
   { client, namespaces, signal }: ReleaseOptions,
   type: ResourceType<T>,
-  finalizer: string,
+  [ours, ...ofOthers]: readonly [string, ...string[]],
 ): Promise<number> {
   const lists = await Promise.all(
     (namespaces ?? [undefined]).map((namespace) => listAll(client, type, { namespace, signal })),
   );
-  const ours = lists
+  const held = lists
     .flatMap(({ items }) => items)
-    .filter(({ metadata }) => metadata.finalizers?.includes(finalizer));
+    .filter(({ metadata }) => metadata.finalizers?.includes(ours));
   const limit = pLimit(WRITES_AT_ONCE);
   await Promise.all(
-    ours.map((object) => limit(() => stripFinalizer(client, type, object, finalizer, signal))),
+    held.map((object) => limit(() => stripFinalizers(client, type, object, [ours, ...ofOthers], signal))),
   );
-  return ours.length;
+  return held.length;
 }

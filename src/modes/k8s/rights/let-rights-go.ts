@@ -1,6 +1,6 @@
 import type { ApiClient } from '../client/index.js';
 import { unlessMissing } from '../objects/readable.js';
-import { stripFinalizer } from '../objects/strip-finalizer.js';
+import { stripFinalizers } from '../objects/strip-finalizers.js';
 import { RIGHTS_FINALIZER, ROLE_BINDING_TYPE, ROLE_TYPE } from './role-types.js';
 
 export interface LetGoOptions {
@@ -22,7 +22,7 @@ export async function letRightsGo({ client, namespace, names, signal }: LetGoOpt
     for (const type of [ROLE_TYPE, ROLE_BINDING_TYPE]) {
       const held = await unlessMissing(client.get(type, { namespace, name }, { signal }));
       if (!held?.metadata.finalizers?.includes(RIGHTS_FINALIZER)) continue;
-      await stripFinalizer(client, type, held, RIGHTS_FINALIZER, signal);
+      await stripFinalizers(client, type, held, [RIGHTS_FINALIZER], signal);
       count += 1;
     }
   }

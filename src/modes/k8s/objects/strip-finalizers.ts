@@ -5,16 +5,16 @@ import { unlessMissing } from './readable.js';
 const MAX_TRIES = 20;
 
 /**
- * Takes a finalizer off an object, and off no other that has its name by then. Finalizers of others stay, also when they come or
+ * Takes finalizers off an object, and off no other that has its name by then. Finalizers of others stay, also when they come or
  * go meanwhile.
  * @param listed as it was last read
  * @throws ConflictError when it changes all the time; what the API server refuses
  */
-export async function stripFinalizer<T extends KubeObject>(
+export async function stripFinalizers<T extends KubeObject>(
   client: Pick<ApiClient, 'get' | 'patch'>,
   type: ResourceType<T>,
   listed: T,
-  finalizer: string,
+  names: readonly string[],
   signal?: AbortSignal,
 ): Promise<void> {
   const { name, namespace, uid } = listed.metadata;
@@ -22,8 +22,8 @@ export async function stripFinalizer<T extends KubeObject>(
   let object: T | undefined = listed;
   for (let attempt = 1; object && object.metadata.uid === uid; attempt++) {
     const { resourceVersion, finalizers = [] } = object.metadata;
-    if (!finalizers.includes(finalizer)) return;
-    const left = finalizers.filter((each) => each !== finalizer);
+    const left = finalizers.filter((name) => !names.includes(name));
+    if (left.length === finalizers.length) return;
     const body = { metadata: { uid, resourceVersion, finalizers: left } };
     try {
       await unlessMissing(client.patch(type, ref, { kind: 'merge', body }, { signal }));
