@@ -88,6 +88,13 @@ export class Pair {
     return (await this.records()).find(({ spec }) => spec.owner.name === name);
   }
 
+  /** Somebody else has written the record, with that epoch. */
+  async setEpoch(name: string, epoch: number): Promise<void> {
+    const record = await this.record(name);
+    const path = `${this.#pathOf('posteddeployments')}/${record?.metadata.name}`;
+    await this.cluster.api.call('PATCH', path, { spec: { epoch } });
+  }
+
   reports(): Promise<object[]> {
     return this.#list('componentreports');
   }
@@ -112,7 +119,10 @@ export class Pair {
   }
 
   async #list(plural: string): Promise<object[]> {
-    const path = `/apis/engine.symphony/v1/namespaces/${this.namespace}/${plural}`;
-    return (await this.cluster.api.call<{ items: object[] }>('GET', path)).items;
+    return (await this.cluster.api.call<{ items: object[] }>('GET', this.#pathOf(plural))).items;
+  }
+
+  #pathOf(plural: string): string {
+    return `/apis/engine.symphony/v1/namespaces/${this.namespace}/${plural}`;
   }
 }
