@@ -16,6 +16,10 @@ await suiteInKubernetes(
     'suspended-objects-wait': () => import('../../acceptance/suspended-objects-wait.test.js'),
     'a-pending-component-waits-for-its-report': () =>
       import('../../acceptance/a-pending-component-waits-for-its-report.test.js'),
+    'never-alters-a-value-on-its-way': () =>
+      import('../../acceptance/never-alters-a-value-on-its-way.test.js'),
+    'never-touches-anything-in-a-dry-run': () =>
+      import('../../acceptance/never-touches-anything-in-a-dry-run.test.js'),
     'speaks-symphony-clients': () => import('../../acceptance/speaks-symphony-clients.test.js'),
   },
   { throughFollower: true },
