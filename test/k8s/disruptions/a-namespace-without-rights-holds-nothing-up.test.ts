@@ -121,6 +121,7 @@ describeKubernetes('a served namespace without rights', (cluster) => {
     });
     expect(warnings()).toBe(1);
     expect(engine.output).toContain(`"namespaces":["${there.namespace}"]`);
+    expect(engine.output).not.toMatch(/Warning:/);
     await there.apply(...parts('other'), ...parts('leaving'));
     const before = await objectsThere();
     await deployed(here, 'second');

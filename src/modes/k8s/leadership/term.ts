@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { LeadershipLostError } from './errors.js';
 
 /**
@@ -35,6 +36,8 @@ export class LeaseTerm implements Term {
     private readonly renewDeadlineMs: number,
   ) {
     this.#until = since + renewDeadlineMs;
+    // All that is done for a term ends with it: however much that is, it is no leak.
+    setMaxListeners(0, this.#over.signal);
     this.#arm();
   }
 

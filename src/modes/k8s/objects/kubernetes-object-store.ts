@@ -48,8 +48,8 @@ const OF_TOOLS = /^([a-z0-9-]+\.)*(kubernetes|k8s|argoproj|fluxcd)\.io\//;
 
 /** The objects as this replica last saw them. */
 export interface ObjectCache {
-  /** @throws UnavailableError before the first list is complete */
-  all<K extends ObjectKind>(kind: K, namespace?: string): Iterable<CustomObject<K>>;
+  /** @throws UnavailableError `CacheNotReady` before all of them were seen */
+  listed<K extends ObjectKind>(kind: K, namespace?: string): Iterable<CustomObject<K>>;
 }
 
 export interface KubernetesObjectStoreOptions {
@@ -169,7 +169,7 @@ export class KubernetesObjectStore extends ObjectStore {
   #page<K extends ObjectKind>(query: ListQuery & { kind: K }): ObjectPage<K> {
     const after = decodeToken(query);
     const found: StoredObject<K>[] = [];
-    for (const object of this.options.cache.all(query.kind, query.namespace)) {
+    for (const object of this.options.cache.listed(query.kind, query.namespace)) {
       const stored = toStored(query.kind, object);
       if (matches(stored, query) && (!after || comparePositions(stored, after) > 0)) found.push(stored);
     }

@@ -56,6 +56,10 @@ export class ObjectReflectors implements ObjectCache {
     return this.of(kind).list(namespace);
   }
 
+  listed<K extends ObjectKind>(kind: K, namespace?: string): CustomObject<K>[] {
+    return this.of(kind).listed(namespace);
+  }
+
   get<K extends ObjectKind>(kind: K, ref: ObjectRef): CustomObject<K> | undefined {
     return this.of(kind).get(ref);
   }

@@ -63,11 +63,20 @@ it('a namespace that may not be listed is named, and the others are complete wit
     refused: ['b'],
   });
 
+  // What is not known is not taken for absent, but where it was not asked for.
+  expect(() => reflector.listed('b')).toThrow(/not see the newest configmaps yet: .*it is Forbidden/);
+  expect([reflector.listed('a'), reflector.listed(), reflector.listed('c')]).toMatchObject([
+    [{ metadata: { namespace: 'a' } }],
+    [{ metadata: { namespace: 'a' } }],
+    [],
+  ]);
+
   answers.b = complete;
   await expect.poll(() => reflector.state.refused).toEqual([]);
   await reflector.whenSynced({ namespace: 'b', deadlineMs: 10_000 });
   await expect.poll(() => reflector.follows('b')).toBe(true);
-  expect(reflector.size).toBe(2);
+  expect(reflector.listed('b')).toHaveLength(1);
+  expect(reflector.listed()).toHaveLength(2);
 });
 
 it('a namespace that is not known yet for any other reason is waited for', async () => {
@@ -107,4 +116,5 @@ it.each<[string, string[] | undefined, string[]]>([
   await expect.poll(() => reflector.state.refused).toEqual(refused);
   expect(reflector.state).toMatchObject({ synced: false, connected: false });
   expect(reflector.state.problem).toMatchObject(FORBIDDEN);
+  expect(() => reflector.listed()).toThrow(/not see the newest configmaps yet/);
 });
