@@ -13,9 +13,9 @@ export interface PostedOrders {
 }
 
 export interface OrderedLanesOptions extends MemoryLanesOptions {
-  /** Writes an order onto its object, from where whoever leads takes it. */
+  /** Writes an order onto its object, from where whoever leads takes it; see `OrderNotes`. */
   note(order: LaneOrder): Promise<void>;
-  /** Writes onto an object whether it is suspended. @returns false when there is no such object */
+  /** Writes onto an object whether it is suspended, and lets the watch's picture have it. @returns false when there is none */
   mark(key: LaneKey, suspended: boolean): Promise<boolean>;
   posted: PostedOrders;
 }
@@ -53,11 +53,9 @@ export class OrderedLanes extends MemoryLanes {
     if (others.length > 0) await super.order(others);
   }
 
-  override async suspend(key: LaneKey, suspended: boolean): Promise<boolean> {
-    if (!(await this.#mark(key, suspended))) return false;
-    // Seen by the watch as well; a lane that is not there yet is suspended when that comes.
-    await super.suspend(key, suspended);
-    return true;
+  /** The lane follows its object, and nothing else: of two who order the opposite, the one who wrote last is obeyed. */
+  override suspend(key: LaneKey, suspended: boolean): Promise<boolean> {
+    return this.#mark(key, suspended);
   }
 
   /** Takes orders that stand on their objects. @throws UnavailableError on a replica that does not lead */

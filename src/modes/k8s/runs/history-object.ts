@@ -37,7 +37,8 @@ export const HISTORY_INDEXES = {
 
 /** What one object's history may take, in bytes of JSON. */
 const MAX_BYTES = 256 * 1024;
-const MAX_RUNS = 50;
+/** What one object's history may have of its runs. */
+export const MAX_RUNS = 50;
 
 /** What a stored history says. */
 export function contentOf({ spec }: RunHistoryObject): HistoryContent {

@@ -1,14 +1,17 @@
-import { ConflictError, SummaryState } from '@symphony/model';
+import { SummaryState, SymphonyError, type DeployableKind } from '@symphony/model';
 import pLimit from 'p-limit';
 import type { Claim, RunRecord, SummaryWrite } from '../../../modules/queue/index.js';
 import type { ApiClient } from '../client/index.js';
 import type { RecordOwner } from '../crds/index.js';
+import type { CustomObject } from '../objects/custom-object.js';
 import { unlessMissing } from '../objects/readable.js';
+import type { Reflector } from '../reflector/index.js';
 import {
   contentOf,
   historyNameOf,
   historyObject,
   keyText,
+  MAX_RUNS,
   merged,
   RUN_HISTORY_TYPE,
   type HistoryContent,
@@ -29,8 +32,10 @@ interface Unwritten extends HistoryContent {
   owner: RecordOwner;
   /** Set while a write is planned. */
   timer?: NodeJS.Timeout | undefined;
-  /** The object is gone, and what is stored of it goes with it. */
+  /** What was deployed is removed: the object goes, and what is stored of it goes with it. */
   gone: boolean;
+  /** The server takes nothing of it, because its namespace is going or has gone: it is kept while its object stands. */
+  unwritable?: boolean;
 }
 
 export interface RunLogOptions {
@@ -39,6 +44,10 @@ export interface RunLogOptions {
   cache: {
     byIndex(index: 'owner' | 'summary', value: string): RunHistoryObject[];
     readonly state: { readonly synced: boolean };
+  };
+  /** The objects whose runs these are, as they were last seen. */
+  objects: {
+    of(kind: DeployableKind): Pick<Reflector<CustomObject<DeployableKind>>, 'byUid' | 'onChange'>;
   };
   warn(message: string, error: unknown): void;
   /** From something worth writing until it is written, in milliseconds. Default 5 000. */
@@ -57,7 +66,13 @@ export class RunLog {
   readonly #byKey = new Map<string, string>();
   readonly #writes = pLimit(WRITES_AT_ONCE);
 
-  constructor(private readonly options: RunLogOptions) {}
+  constructor(private readonly options: RunLogOptions) {
+    for (const kind of ['Target', 'Instance'] as const) {
+      options.objects.of(kind).onChange(({ before, after }) => {
+        if (before && !after) this.#ownerWent(before.metadata.uid ?? '');
+      });
+    }
+  }
 
   add(
     claim: Claim,
@@ -69,7 +84,10 @@ export class RunLog {
     const owner: RecordOwner = { kind: claim.payload ? 'Inline' : kind, namespace, name, uid: ownerUid };
     const entry = this.#entryOf(owner);
     const before = entry.runs[0]?.reason ?? this.#stored(ownerUid)?.spec.runs?.[0]?.reason;
-    if (record) entry.runs = [record, ...entry.runs.filter(({ id }) => id !== record.id)];
+    if (record) {
+      const others = entry.runs.filter(({ id }) => id !== record.id);
+      entry.runs = [record, ...others].slice(0, MAX_RUNS);
+    }
     if (summary) this.#summarize(entry, summary, state);
     if (!record) return;
     entry.gone = owner.kind !== 'Inline' && record.result === 'removed';
@@ -182,10 +200,26 @@ export class RunLog {
       await this.options.client.patch(RUN_HISTORY_TYPE, ref, patch);
       if (entry.runs[0] === newest && entry.summary === summary) this.#forget(entry);
     } catch (error) {
-      // With its namespace the history goes as well.
-      if (error instanceof ConflictError && error.code === 'NamespaceTerminating') return;
-      this.options.warn('The history of runs could not be written', error);
+      if (!isForItsNamespace(error)) {
+        this.options.warn('The history of runs could not be written', error);
+        return;
+      }
+      entry.unwritable = true;
+      if (!this.#stands(owner)) this.#forget(entry);
     }
+  }
+
+  /** Whether somebody can still ask for its runs; those of posted deployments are told from their records. */
+  #stands({ kind, uid }: RecordOwner): boolean {
+    return kind !== 'Inline' && this.options.objects.of(kind).byUid(uid) !== undefined;
+  }
+
+  /** Its runs are asked for by its name, so nobody can any more; how it ended can be asked for in the queue. */
+  #ownerWent(uid: string): void {
+    const entry = this.#unwritten.get(uid);
+    if (!entry) return;
+    if (entry.unwritable || !entry.summary) this.#forget(entry);
+    else entry.runs = [];
   }
 
   /** What was written is read from where it is stored. */
@@ -193,13 +227,15 @@ export class RunLog {
     const { owner, summary } = entry;
     clearTimeout(entry.timer);
     if (this.#unwritten.get(owner.uid) === entry) this.#unwritten.delete(owner.uid);
-    if (summary) this.#byKey.delete(keyText(owner.namespace, summary.key));
+    const key = keyText(owner.namespace, summary?.key ?? '');
+    // What was made anew under the name has the same key.
+    if (this.#byKey.get(key) === owner.uid) this.#byKey.delete(key);
   }
 
   #boundMemory(): void {
     if (this.#unwritten.size <= MAX_OWNERS) return;
     for (const entry of this.#unwritten.values()) {
-      if (entry.timer) continue;
+      if (entry.timer || entry.unwritable) continue;
       if (entry.gone) this.#forget(entry);
       else this.#writeSoon(entry);
       return;
@@ -211,6 +247,10 @@ export class RunLog {
     const write = (): void => void this.write(entry.owner.uid);
     entry.timer = setTimeout(write, this.options.soonMs ?? SOON_MS).unref();
   }
+}
+
+function isForItsNamespace(error: unknown): boolean {
+  return error instanceof SymphonyError && ['NamespaceTerminating', 'NamespaceNotFound'].includes(error.code);
 }
 
 /** @param before the reason of the run before; undefined when none is known */
