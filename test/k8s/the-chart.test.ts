@@ -369,7 +369,7 @@ describeKubernetes('the chart on a real API server', (cluster) => {
       const engine = cluster().kubectlAs({ server, ca, user: { token: status.token } });
       onTestFinished(() => engine.close());
       const job = one(renderedChart({ namespace, values }), 'Job');
-      const { flags } = parseCommandLine(argsOf(job));
+      const flags = new Map(parseCommandLine(argsOf(job)).flags);
       flags.set('kubernetes.kubeconfig', engine.kubeconfigFile);
       flags.set('kubernetes.leaseNamespace', namespace);
       const said: string[] = [];

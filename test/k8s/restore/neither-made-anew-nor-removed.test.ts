@@ -30,18 +30,19 @@ describeKubernetes('what is deployed, when its objects come back from a backup w
   async function lost(options?: BackupOptions): Promise<Backup> {
     world = await ScriptWorld.make();
     const namespace = await cluster().createNamespace('restore');
+    const home = await cluster().createNamespace('home');
     me = new Person(cluster(), namespace);
-    const account = await chartAccount(cluster(), namespace);
+    const account = await chartAccount(cluster(), home);
     engine = await KubernetesProcess.start({
       kubeconfig: account.kubeconfigFile,
-      namespaces: [namespace],
+      namespaces: [home, namespace],
       args: [world.flag],
     });
     onTestFinished(async () => {
       await engine.kill();
       const refused = await account.refused();
       await account.close();
-      await cluster().api.call('DELETE', `/api/v1/namespaces/${namespace}`);
+      await cluster().tryKubectl(['delete', 'namespace', home, namespace, '--wait=false']);
       // The chart's rights are enough.
       expect(refused).toEqual([]);
     });
@@ -112,5 +113,17 @@ describeKubernetes('what is deployed, when its objects come back from a backup w
     await me.until('instances', 'shop', (object) => object?.status?.reason === 'NoTargetMatched');
     await backup.restore('targets');
     await goesOn();
+  });
+
+  test('is given up with its namespace, when its object has not come by then', async () => {
+    const backup = await lost();
+    await backup.restore('ledgers');
+    await engine.begin();
+    // It is deleted already, and waits: nothing more happens to it when the namespace is deleted.
+    await expect.poll(async () => (await ledgers())[0]?.metadata.deletionTimestamp, POLL).toBeDefined();
+    await expect.poll(() => engine.output, POLL).toMatch(/restored before its object/);
+    await me.kubectl('delete', 'namespace', me.namespace, '--timeout=100s');
+    expect(engine.output).toMatch(/gone before what was deployed for it was removed, which stays.*c on shop/);
+    expect(await world.deployed()).toEqual(['shop']);
   });
 });

@@ -1,6 +1,7 @@
 import {
   messageOf,
   type DeployableKind,
+  type DeploymentOwner,
   type IntervalDefaults,
   type LedgerEntry,
   type ObjectKind,
@@ -17,6 +18,7 @@ import type { Finalizers } from '../objects/finalizers.js';
 import { holdAgain } from '../release/hold-again.js';
 import { DELETION_POLICY } from '../objects/kubernetes-object-store.js';
 import type { ObjectReflectors } from '../objects/object-reflectors.js';
+import { isTerminating, NAMESPACE_TYPE } from '../objects/namespace-type.js';
 import { unlessMissing } from '../objects/readable.js';
 import { typeOf } from '../objects/custom-object.js';
 import type { Change } from '../reflector/index.js';
@@ -42,7 +44,7 @@ export interface OperatorParts {
   health: MemoryTargetHealth;
   leadership: Leadership;
   reach: Reach;
-  /** How often it is looked for rights that the engine did not have; no event tells of them. Default: {@link LOOK_MS}. */
+  /** How often it is looked for what no event tells: rights that the engine gets, the end of a namespace. Default: {@link LOOK_MS}. */
   lookMs?: number;
   intervals: IntervalDefaults;
   log: OperatorLog;
@@ -62,6 +64,8 @@ const LOOK_MS = 30_000;
  */
 export class Operator {
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** Owners by uid whose ledgers were restored before they were. */
+  readonly #waiting = new Set<string>();
   #unsubscribe: (() => void)[] = [];
   /** The warning that was written last, not to be written again and again. */
   #warned = '';
@@ -96,7 +100,7 @@ export class Operator {
         ledger.setInCharge(true);
         await this.#lookAgain(known);
         this.#beWithout(outside, term);
-        for (const namespace of reach.namespaces) this.#untilDone(() => this.#takeCharge(namespace, term));
+        for (const namespace of reach.namespaces) void this.#takeCharge(namespace, term);
         return;
       } catch (error) {
         if (!term.isLive()) return;
@@ -111,6 +115,7 @@ export class Operator {
     ledger.setInCharge(false);
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
+    this.#waiting.clear();
     lanes.drop();
     health.clear();
   }
@@ -167,38 +172,41 @@ export class Operator {
     for (const kind of DEPLOYABLE) for (const object of this.#all(kind)) this.#giveUpIfAsked(kind, object);
   }
 
-  /** Each namespace by itself: what one of them refuses is tried again there. */
+  /** Each namespace and each owner by itself: what the server refuses of one is tried again, and holds no other up. */
   async #takeCharge(namespace: string | undefined, term: Term): Promise<void> {
-    await this.#findAbandoned(namespace, term);
-    await this.#holdAgain(namespace, term);
+    const { ledgers } = this.parts;
+    const owners = new Map(ledgers.list(namespace).map(({ spec }) => [spec.owner.uid, spec.owner]));
+    for (const owner of owners.values()) {
+      if (!term.isLive()) return;
+      await this.#tried(() => this.#findAbandoned(owner));
+    }
+    for (const ledger of ledgers.list(namespace)) {
+      if (!term.isLive()) return;
+      await this.#tried(() => this.#hold(ledger));
+    }
   }
 
   /** Ledgers whose owner has gone without us: somebody took our finalizer off by hand. */
-  async #findAbandoned(within: string | undefined, term: Term): Promise<void> {
-    const { ledgers } = this.parts;
-    const owners = new Map(ledgers.list(within).map(({ spec }) => [spec.owner.uid, spec.owner]));
-    for (const { kind, namespace, name, uid } of owners.values()) {
-      if (!term.isLive()) return;
-      if (kind === 'Inline' || this.parts.objects.of(kind).byUid(uid)) continue;
-      const object = await unlessMissing(
-        this.parts.client.get<CustomObject>(typeOf<DeployableKind>(kind), { namespace, name }),
-      );
-      if (object?.metadata.uid === uid) continue;
-      // What was made anew under the name gets what its predecessor left, by its next run.
-      if (object) await this.#look(kind, namespace, name);
-      else if (ledgers.byIndex('owner', uid).some(isRestored)) this.#waits(kind, namespace, name);
-      else await this.#abandon(kind, namespace, name, uid);
-    }
+  async #findAbandoned(owner: DeploymentOwner): Promise<void> {
+    const { kind, namespace, name, uid } = owner;
+    if (kind === 'Inline' || this.parts.objects.of(kind).byUid(uid)) return;
+    const object = await this.#stored(kind, namespace, name);
+    if (object?.metadata.uid === uid) return;
+    // What was made anew under the name gets what its predecessor left, by its next run.
+    if (object) await this.#look(kind, namespace, name);
+    else if (this.#isRestored(uid)) this.#waits(owner, kind);
+    else await this.#abandon(kind, namespace, name, uid);
   }
 
   /** A ledger that appears is one of ours, or was restored: then it is held, and whose it is takes it over with a run. */
   #ledgerCame(ledger: LedgerObject): void {
     const { lanes, objects, reattachment, reach } = this.parts;
-    const { kind, namespace, name } = ledger.spec.owner;
+    const { owner } = ledger.spec;
+    const { kind, namespace, name } = owner;
     if (!lanes.leading || kind === 'Inline' || !reach.has(ledger.metadata.namespace)) return;
     const uid = objects.get(kind, { namespace, name })?.metadata.uid;
     if (uid === undefined) {
-      if (isRestored(ledger)) this.#waits(kind, namespace, name);
+      if (isRestored(ledger)) this.#waits(owner, kind);
     } else if (reattachment.straysOf({ kind, namespace, name, uid }).length > 0) {
       this.#untilDone(() => this.#look(kind, namespace, name));
     }
@@ -212,17 +220,36 @@ export class Operator {
     await this.parts.lanes.take([{ kind, namespace, name, generation, action, cause: 'retry' }]);
   }
 
-  #waits(kind: DeployableKind, namespace: string, name: string): void {
-    const object = `${kind}/${namespace}/${name}`;
+  #waits(owner: DeploymentOwner, kind: DeployableKind): void {
+    if (this.#waiting.has(owner.uid)) return;
+    this.#waiting.add(owner.uid);
+    const object = `${kind}/${owner.namespace}/${owner.name}`;
     this.parts.log.warn({ msg: 'A ledger was restored before its object, and waits for it', object });
+    this.#lookWhether(owner, kind);
   }
 
-  /** What an installation before this one has let go. */
-  async #holdAgain(namespace: string | undefined, term: Term): Promise<void> {
-    for (const ledger of this.parts.ledgers.list(namespace)) {
-      if (!term.isLive()) return;
-      await this.#hold(ledger);
-    }
+  /** No event tells that a namespace is being deleted in which nothing else of ours is: nobody comes for the ledger then. */
+  #lookWhether(owner: DeploymentOwner, kind: DeployableKind): void {
+    const { namespace, name, uid } = owner;
+    this.#after(this.parts.lookMs ?? LOOK_MS, () =>
+      this.#untilDone(async () => {
+        const { client, objects } = this.parts;
+        const place = await unlessMissing(client.get(NAMESPACE_TYPE, { name: namespace }));
+        if (!this.#isRestored(uid) || objects.get(kind, { namespace, name })) this.#waiting.delete(uid);
+        else if (!place || !isTerminating(place)) this.#lookWhether(owner, kind);
+        else await this.#abandon(kind, namespace, name, uid);
+      }),
+    );
+  }
+
+  #isRestored(ownerUid: string): boolean {
+    return this.parts.ledgers.byIndex('owner', ownerUid).some(isRestored);
+  }
+
+  #stored(kind: DeployableKind, namespace: string, name: string): Promise<CustomObject | undefined> {
+    return unlessMissing(
+      this.parts.client.get<CustomObject>(typeOf<DeployableKind>(kind), { namespace, name }),
+    );
   }
 
   #hold(ledger: LedgerObject): Promise<void> {
@@ -260,7 +287,11 @@ export class Operator {
     // A successor of the same name is told of afterwards, and gets a lane of its own.
     lanes.forget({ kind, namespace, name });
     if (ledgers.byIndex('owner', uid).some(({ spec }) => (spec.entries ?? []).length > 0)) {
-      this.#untilDone(() => this.#abandon(kind, namespace, name, uid));
+      this.#untilDone(async () => {
+        // A picture may be wrong for a moment, as when a cluster is put back to an earlier state.
+        const object = await this.#stored(kind, namespace, name);
+        if (object?.metadata.uid !== uid) await this.#abandon(kind, namespace, name, uid);
+      });
     }
   }
 
@@ -295,11 +326,18 @@ export class Operator {
 
   /** Tries until it is done or this replica does not lead any more. */
   #untilDone(work: () => Promise<void>): void {
-    work().catch((error: unknown) => {
+    void this.#tried(work);
+  }
+
+  /** Resolves after the first attempt, however it went. */
+  async #tried(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
       if (!this.parts.leadership.isLeader) return;
       this.parts.log.warn({ msg: 'It is tried again', error: messageOf(error) });
       this.#after(RETRY_MS, () => this.#untilDone(work));
-    });
+    }
   }
 
   #after(ms: number, work: () => void): void {
