@@ -58,7 +58,7 @@ test('a record that refuses an outcome because of its epoch is looked at, and th
   expect(looks).toMatchObject([{ what: expect.stringMatching(/^PostedDeployment\/n\/shop\./), term: 1 }]);
   expect(await looks[0]?.stored()).toBe(9);
   // The engine's own, like a ledger: nothing is taken away from it.
-  expect(looks[0]?.correct).toBeUndefined();
+  expect(looks[0]).not.toHaveProperty('correct');
 });
 
 test('what is refused for another reason is tried again, and nothing is looked at', async () => {
