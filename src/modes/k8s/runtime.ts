@@ -98,6 +98,7 @@ export class KubernetesRuntime {
     const { targets, solutions, instances, containers } = objects;
     const pictures = [targets, solutions, instances, containers, ledgers];
     const reach = new Reach({ client, pictures, ledgers, namespaces });
+    const inReach = (kind: DeployableKind) => reach.within(objects.of<DeployableKind>(kind));
     const own = new OwnOrders({ objects, lanes: () => this.lanes });
     const notes = new OrderNotes({ client, objects, namespaces });
     this.#log = new RunLog({
@@ -195,7 +196,7 @@ export class KubernetesRuntime {
       new KubernetesSummaries(this.#log, (kind, ref) => objects.get(kind, ref)),
     );
     const orders = new HandledOrders();
-    const edits = new StatusEdits({ objects, lanes: () => this.lanes, log });
+    const edits = new StatusEdits({ objects: { of: inReach }, lanes: () => this.lanes, log });
     const status = new StatusWriter({
       client,
       edits,
@@ -276,7 +277,10 @@ export class KubernetesRuntime {
     this.#suspensions = new SuspensionMarks({
       client,
       edits,
-      objects,
+      objects: {
+        all: (kind) => inReach(kind).list(),
+        of: (kind) => ({ ...inReach(kind), seen: (object) => objects.of<DeployableKind>(kind).seen(object) }),
+      },
       leads: () => this.lanes.leading,
       warn: (msg, error) => log.warn({ msg, error: messageOf(error) }),
     });

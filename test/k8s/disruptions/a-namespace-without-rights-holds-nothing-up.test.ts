@@ -142,12 +142,14 @@ describeKubernetes('a served namespace without rights', (cluster) => {
         .map(({ objectRef }) => objectRef?.resource);
     const seen = ['targets', 'instances', 'solutions', 'ledgers'];
     await expect.poll(watched, POLL).toEqual(expect.arrayContaining(seen));
+    await there.kubectl('annotate', 'instance/other', 'symphony/suspend=true');
     const before = await objectsThere();
     await here.apply(solution('second', 2));
     await expect.poll(() => doings('second'), POLL).toEqual(['apply second', 'apply second']);
     expect(await doings('other', 'leaving')).toEqual([]);
     expect(await objectsThere()).toBe(before);
     expect((await readiness()).text).toMatch(saysWhere());
+    await there.kubectl('annotate', 'instance/other', 'symphony/suspend-');
     await revoke();
     await allow(RIGHTS);
   });
