@@ -7,7 +7,7 @@ import { POLL, Scene } from './scene.js';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 });
 
-/** Between its two thirds, where a leader steps down, and its end a busy machine has time to end a script. */
+/** A leader steps down after two thirds of it; the rest is time enough for a busy machine to end a script. */
 const LEASE_SECONDS = 12;
 /** If nobody ended it, it would still run when others may lead. */
 const SCRIPT_SECONDS = 20;
@@ -28,11 +28,11 @@ const OTHER_RIGHTS: PolicyRule[] = [
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
 ];
 
-interface Lease {
+interface Leases {
   items: { spec: { holderIdentity: string; renewTime: string; leaseTransitions: number } }[];
 }
 
-// With a real script under way: nothing but the engine ends it.
+// What runs is a real script, which nobody ends but the engine.
 describeKubernetes('a leader that cannot renew its Lease while a provider is called', (cluster) => {
   let scene: Scene;
   let closeAccount: () => void;
@@ -58,7 +58,7 @@ describeKubernetes('a leader that cannot renew its Lease while a provider is cal
 
   async function lease(): Promise<{ renewedAt: number; epoch: number }> {
     const path = `/apis/coordination.k8s.io/v1/namespaces/${scene.me.namespace}/leases`;
-    const { items } = await cluster().api.call<Lease>('GET', path);
+    const { items } = await cluster().api.call<Leases>('GET', path);
     expect(items).toHaveLength(1);
     const { renewTime = '', leaseTransitions = NaN } = items[0]?.spec ?? {};
     return { renewedAt: Date.parse(renewTime), epoch: leaseTransitions };
@@ -81,17 +81,17 @@ describeKubernetes('a leader that cannot renew its Lease while a provider is cal
     onTestFinished(() => mayRenew(true).then(() => undefined));
     await expect.poll(() => isAlive(script), LOOK).toBe(false);
     const endedAt = Date.now();
-    // Ended by nobody's leave: it has done nothing.
+    // It was cut short, and has done nothing.
     expect(await noted()).toEqual(['begin apply']);
     expect(await scene.isThere(NAME)).toBe(false);
     const last = await lease();
     // Whoever waits for the Lease waits at least so long from its last renewal on.
     expect(endedAt - last.renewedAt).toBeLessThan(LEASE_SECONDS * 1_000);
-    expect(scene.engine.output).toMatch(/"msg":"This process does not lead any more"/);
 
-    // The Lease is read until it has run out, so that its own name on it is no leader either.
+    // Until it has run out, the Lease still names this process.
     await expect.poll(async () => (await scene.readiness()).text, POLL).toMatch(/No replica leads/);
     expect((await scene.readiness()).status).toBe(200);
+    expect(scene.engine.output).toMatch(/"msg":"This process does not lead any more"/);
     expect(await noted()).toEqual(['begin apply']);
     await scene.isUnharmed(pid);
 
