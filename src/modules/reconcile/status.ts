@@ -23,14 +23,16 @@ export interface StatusInput {
   now: string;
 }
 
-/** Statuses are read whole by every list; REST has the full report in the run's history. */
+/** Statuses are read whole by every list; REST has the full report in the run's summary and history. */
 const MAX_LISTED = 200;
+/** In UTF-16 code units. */
 const MAX_MESSAGE = 1_000;
 
-/** The status of an object after (or, for Reconciling and Deleting, during) a run. Pure. */
+/** The status of an object after (or, for Reconciling and Deleting, during) a run; `truncated` where it does not say all. Pure. */
 export function statusOf(input: StatusInput): ObjectStatus {
   const { summary, word, reason, previous } = input;
-  const components = inOrder(input.components ?? []);
+  const all = input.components ?? [];
+  const components = inOrder(all).slice(0, MAX_LISTED);
   const failed = word === 'Failed';
   return {
     provisioningStatus: {
@@ -52,6 +54,7 @@ export function statusOf(input: StatusInput): ObjectStatus {
     ...jobNumbers(word, previous),
     targetStatuses: targetStatuses(components),
     conditions: conditionsOf(input, previous?.conditions ?? []),
+    ...(components.length < all.length || saysTooMuch(reason, components) ? { truncated: true } : {}),
   };
 }
 
@@ -95,7 +98,7 @@ function errorTree(
   components: readonly ComponentReport[],
 ): ObjectStatus['provisioningStatus']['error'] {
   const byTarget = new Map<string, ComponentError[]>();
-  for (const item of components.filter(({ ok }) => !ok).slice(0, MAX_LISTED)) {
+  for (const item of components.filter(({ ok }) => !ok)) {
     const list = byTarget.get(item.target) ?? [];
     list.push({ code: item.reason.code, message: short(item.reason.message), target: item.component });
     byTarget.set(item.target, list);
@@ -120,7 +123,7 @@ function inOrder(components: readonly ComponentReport[]): ComponentReport[] {
 
 function targetStatuses(components: readonly ComponentReport[]): TargetStatus[] {
   const byTarget = new Map<string, TargetStatus>();
-  for (const item of components.slice(0, MAX_LISTED)) {
+  for (const item of components) {
     const target = byTarget.get(item.target) ?? { name: item.target, status: 'OK', componentStatuses: [] };
     byTarget.set(item.target, target);
     if (!item.ok) target.status = 'Failed';
@@ -130,9 +133,8 @@ function targetStatuses(components: readonly ComponentReport[]): TargetStatus[] 
       ...(item.ok ? {} : { message: short(item.reason.message) }),
     });
   }
-  const result = [...byTarget.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const target of result) target.componentStatuses.sort((a, b) => (a.name < b.name ? -1 : 1));
-  return result;
+  // Within a target they are in order already, and targets come in the order of their first component.
+  return [...byTarget.values()];
 }
 
 function conditionsOf(input: StatusInput, previous: readonly Condition[]): Condition[] {
@@ -157,6 +159,14 @@ function conditionsOf(input: StatusInput, previous: readonly Condition[]): Condi
   });
 }
 
+/** Whether a message had to be cut. Those of components that are well are not shown at all. */
+function saysTooMuch(reason: Reason, components: readonly ComponentReport[]): boolean {
+  const shown = [reason, ...components.filter(({ ok }) => !ok).map((item) => item.reason)];
+  return shown.some(({ message }) => message.length > MAX_MESSAGE);
+}
+
+/** Never half of a surrogate pair: no store keeps it as it is, and what is found again would be written again. */
 function short(text: string): string {
-  return text.length <= MAX_MESSAGE ? text : `${text.slice(0, MAX_MESSAGE - 1)}…`;
+  if (text.length <= MAX_MESSAGE) return text;
+  return `${text.slice(0, MAX_MESSAGE - 1).replace(/[\ud800-\udbff]$/, '')}…`;
 }

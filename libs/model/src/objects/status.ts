@@ -1,4 +1,4 @@
-import { Many, One, Text, TextMap, Time, Whole } from '../fields.js';
+import { Flag, Many, One, Text, TextMap, Time, Whole } from '../fields.js';
 
 const STATUS_WORDS = ['Reconciling', 'Deleting', 'Succeeded', 'Failed'] as const;
 /** The four values that `status` and `provisioningStatus.status` may hold. */
@@ -73,6 +73,11 @@ export class ObjectStatus {
   expectedRunningJobId?: number;
   @Many(() => TargetStatus) targetStatuses?: TargetStatus[];
   @Many(() => Condition, { uniqueBy: 'type' }) conditions?: Condition[];
+  @Flag({
+    description:
+      'The status was too large: something was left out, what is well before problems. REST has the whole.',
+  })
+  truncated?: boolean;
 }
 
 /** The status as it is shown; empty before the first run. What people and agents reported stands beside what we found. */

@@ -11,7 +11,10 @@ class RunProgress {
 /** An order given by an annotation of the object, as far as the engine has come with it. */
 class HandledOrder {
   @Text({ required: true, description: 'The annotation that gave the order.' }) order!: string;
-  @Text({ description: 'Its value when it was handled: the same value orders nothing again.' })
+  @Text({
+    description:
+      'Its value when it was handled, or the hash of a long one: the same value orders nothing again.',
+  })
   request!: string;
   @Time() handledAt!: string;
 }
@@ -40,7 +43,5 @@ export class ResourceStatus extends DeployableStatus {
   @Flag({ description: 'Runs are suspended until somebody resumes them.' }) suspended?: boolean;
   @Many(() => HandledOrder, { uniqueBy: 'order' }) orders?: HandledOrder[];
   @One(() => RunProgress) progress?: RunProgress;
-  @Flag({ description: 'The status was too large: what is well was left out. REST has the whole.' })
-  truncated?: boolean;
   @Time({ description: 'When `properties` were last reported.' }) reportedAt?: string;
 }

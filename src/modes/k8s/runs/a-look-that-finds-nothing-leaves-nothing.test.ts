@@ -38,7 +38,7 @@ function place() {
     metadata: { name: 'shop', namespace: 'n', uid: 'u', generation: 1 },
     status,
   };
-  const left = { patches: 0, runs: 0 };
+  const left = { patches: 0, runs: 0, stored: 0 };
   const client = {
     patch: () => {
       left.patches += 1;
@@ -54,7 +54,7 @@ function place() {
       edits: { ours: async (_uid, write) => void (await write()) },
     }),
     orders: new HandledOrders(),
-    log: { add: () => void left.runs++ },
+    log: { add: () => void left.runs++, write: () => Promise.resolve(void left.stored++) },
     endProgress: () => Promise.resolve(),
     tell: () => undefined,
   } as unknown as OutcomeParts;
@@ -77,17 +77,26 @@ test('also where the status did not fit: no status and no history, however often
   expect(status).toMatchObject({ truncated: true });
   expect(JSON.stringify(large('first')).length).toBeGreaterThan(MAX_STATUS_BYTES);
   for (let i = 0; i < 3; i++) await write('periodic', large(`look ${i}`, `2026-01-0${i + 2}T00:00:00.000Z`));
-  expect(left).toEqual({ patches: 0, runs: 0 });
+  expect(left).toEqual({ patches: 0, runs: 0, stored: 0 });
 });
 
 test('what is different is written, with its run', async () => {
   const { write, left } = place();
   await write('periodic', { ...large('look'), deployed: 12 });
-  expect(left).toEqual({ patches: 1, runs: 1 });
+  expect(left).toMatchObject({ patches: 1, runs: 1 });
 });
 
 test('whoever asked for a look finds it in the history', async () => {
   const { write, left } = place();
   await write('person', large('asked'));
-  expect(left).toEqual({ patches: 0, runs: 1 });
+  expect(left).toMatchObject({ patches: 0, runs: 1 });
+});
+
+test('what a status leaves out is stored with its run, also of what is well; what says all costs no such write', async () => {
+  const cut = place();
+  await cut.write('dependent', { ...large('change'), deployed: 12 });
+  expect(cut.left).toEqual({ patches: 1, runs: 1, stored: 1 });
+  const whole = place();
+  await whole.write('dependent', { ...large('change'), targetStatuses: [] });
+  expect(whole.left).toEqual({ patches: 1, runs: 1, stored: 0 });
 });

@@ -40,6 +40,8 @@ export function outcomeWriter(parts: OutcomeParts): OutcomeWriter {
     if (outcome.record && outcome.record.objectUid !== uid) throw new FencedError();
     if (outcome.result === 'removed') await letGo(parts, claim, uid);
     else if (change) await parts.status.write(claim, change, stop);
+    // What the status leaves out has to be found somewhere, whoever leads.
+    if (change?.cut && tells) void parts.log.write(uid);
     parts.orders.marked(uid);
     parts.tell(claim, object, outcome, change);
   };

@@ -22,7 +22,7 @@ function shown({ writeMs = 0 } = {}) {
   const lane = { held: true };
   const status = {
     changeOf: (_claim: Claim, object: CustomObject, _status: ObjectStatus, addition: Addition) =>
-      ({ object, patch: { progress: addition.progress }, cutNow: false }) satisfies StatusChange,
+      ({ object, patch: { progress: addition.progress }, cut: false, cutNow: false }) satisfies StatusChange,
     write: async (_claim: Claim, { object, patch }: StatusChange) => {
       const progress = patch['progress'] as Addition['progress'];
       written.push({ name: object.metadata.name, progress, at: performance.now() });

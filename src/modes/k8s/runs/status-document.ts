@@ -1,5 +1,6 @@
-import { fieldsOf, isPlainObject, type ObjectStatus } from '@symphony/model';
+import { fieldsOf, isPlainObject, type ObjectStatus, type TargetError } from '@symphony/model';
 import { ResourceStatus } from '../crds/index.js';
+import { markOf } from './handled-orders.js';
 
 /** What is kept of one object's status, in bytes of JSON. Everybody who lists objects pays for it. */
 export const MAX_STATUS_BYTES = 256 * 1024;
@@ -22,7 +23,9 @@ export function statusDocument(status: ObjectStatus, remembered: Remembered): Pa
     ...status,
     generation: status.observedGeneration,
     ...rest,
-    ...(orders && orders.length > 0 ? { orders } : {}),
+    ...(orders && orders.length > 0
+      ? { orders: orders.map((order) => ({ ...order, request: markOf(order.request) })) }
+      : {}),
   };
   return { ...fitted(whole), epoch };
 }
@@ -105,41 +108,86 @@ function sortedKeys(_key: string, value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Leaves out what is well first, then halves the lists of problems, until it fits; the counts stay true. */
+/**
+ * Leaves out what is well first. Where the problems do not fit either, every target that failed keeps ever fewer of them, then fewer
+ * targets keep their first one; the counts stay true.
+ */
 function fitted(status: Partial<ResourceStatus>): Partial<ResourceStatus> {
-  if (bytesOf(status) <= MAX_STATUS_BYTES) return status;
-  const { targetStatuses = [], ...rest } = status;
-  let cut: Partial<ResourceStatus> = {
-    ...rest,
-    truncated: true,
-    targetStatuses: targetStatuses
-      .map((target) => ({
-        ...target,
-        componentStatuses: target.componentStatuses?.filter(({ status: state }) => state !== 'OK') ?? [],
-      }))
-      .filter(({ status: state }) => state !== 'OK'),
-  };
-  while (bytesOf(cut) > MAX_STATUS_BYTES) {
-    const { targetStatuses: targets = [], provisioningStatus } = cut;
-    const details = provisioningStatus?.error?.details ?? [];
-    if (targets.length <= 1 && details.length <= 1) return withoutLists(cut);
-    cut = {
-      ...cut,
-      targetStatuses: targets.slice(0, Math.ceil(targets.length / 2)),
-      ...(provisioningStatus
-        ? {
-            provisioningStatus: {
-              ...provisioningStatus,
-              error: {
-                ...provisioningStatus.error,
-                details: details.slice(0, Math.ceil(details.length / 2)),
-              },
-            },
-          }
-        : {}),
-    };
+  if (fits(status)) return status;
+  const problems = problemsOf({ ...status, truncated: true });
+  const { targetStatuses = [], provisioningStatus } = problems;
+  const details = provisioningStatus?.error?.details ?? [];
+  const targets = Math.max(targetStatuses.length, details.length);
+  const components = Math.max(
+    ...targetStatuses.map(({ componentStatuses }) => componentStatuses.length),
+    ...details.map((target) => target.details.length),
+    1,
+  );
+  for (const most of halves(components)) {
+    const cut = listing(problems, targets, most);
+    if (fits(cut)) return cut;
   }
-  return cut;
+  for (const most of halves(targets)) {
+    const cut = listing(problems, most, 1);
+    if (fits(cut)) return cut;
+  }
+  return withoutLists(problems);
+}
+
+/** A number, its half and so on, down to 1. */
+function* halves(from: number): Generator<number> {
+  for (let n = from; n > 1; n = Math.ceil(n / 2)) yield n;
+  yield 1;
+}
+
+/** A status without what is well in its lists. Whoever edits a status by hand may have left any list out of it. */
+function problemsOf({ targetStatuses = [], ...rest }: Partial<ResourceStatus>): Partial<ResourceStatus> {
+  const failed = targetStatuses.filter(({ status }) => status !== 'OK');
+  return {
+    ...withDetails(rest, (details) =>
+      details.map((target) => ({ ...target, details: listOf(target.details) })),
+    ),
+    targetStatuses: failed.map((target) => ({
+      ...target,
+      componentStatuses: listOf(target.componentStatuses).filter(({ status }) => status !== 'OK'),
+    })),
+  };
+}
+
+/** The same problems in shorter lists. */
+function listing(
+  { targetStatuses = [], ...rest }: Partial<ResourceStatus>,
+  targets: number,
+  components: number,
+): Partial<ResourceStatus> {
+  return {
+    ...withDetails(rest, (details) =>
+      details
+        .slice(0, targets)
+        .map((target) => ({ ...target, details: target.details.slice(0, components) })),
+    ),
+    targetStatuses: targetStatuses.slice(0, targets).map((target) => ({
+      ...target,
+      componentStatuses: target.componentStatuses.slice(0, components),
+    })),
+  };
+}
+
+function withDetails(
+  status: Partial<ResourceStatus>,
+  change: (details: TargetError[]) => TargetError[],
+): Partial<ResourceStatus> {
+  const { provisioningStatus } = status;
+  const { details, ...error } = provisioningStatus?.error ?? {};
+  if (!provisioningStatus || !details) return status;
+  return {
+    ...status,
+    provisioningStatus: { ...provisioningStatus, error: { ...error, details: change(details) } },
+  };
+}
+
+function listOf<T>(list: T[] | undefined): T[] {
+  return list ?? [];
 }
 
 function withoutLists({ targetStatuses: _targets, provisioningStatus, ...rest }: Partial<ResourceStatus>) {
@@ -148,6 +196,8 @@ function withoutLists({ targetStatuses: _targets, provisioningStatus, ...rest }:
   return { ...rest, provisioningStatus: { ...provisioningStatus, error } };
 }
 
-function bytesOf(value: unknown): number {
-  return Buffer.byteLength(JSON.stringify(value));
+/** With whatever epoch: what is written must not depend on it. */
+function fits(status: Partial<ResourceStatus>): boolean {
+  const epoch = Number.MAX_SAFE_INTEGER;
+  return Buffer.byteLength(JSON.stringify({ ...status, epoch })) <= MAX_STATUS_BYTES;
 }

@@ -22,16 +22,25 @@ const KINDS: readonly DeployableKind[] = ['Target', 'Instance'];
 /** From so many on, those whose pause is over are forgotten. */
 const MANY = 1_000;
 
+/** The writes of ours that are under way onto one object, which may be several: an outcome, and that its runs are suspended. */
+interface UnderWay {
+  writes: number;
+  /** The versions that they have made. */
+  readonly made: Set<string | undefined>;
+  /** What was seen since the first of them began. */
+  readonly suspects: { kind: DeployableKind; after: Deployable }[];
+}
+
 /**
  * Notices that somebody else than the engine has changed, or taken away, what the engine says in a status, and orders one look at the
  * object, which says again what is so. Without it, that would wait for the next periodic run, which some objects never have.
  *
- * Whose a change is, only its version tells: what is seen while a write of ours is under way is judged when that is answered. A
+ * Whose a change is, only its version tells: what is seen while writes of ours are under way is judged when the last is answered. A
  * write whose answer got lost may be taken for somebody else's, which costs that one look.
  */
 export class StatusEdits {
-  /** What was seen since a write of ours began, by uid. */
-  readonly #underWay = new Map<string, { kind: DeployableKind; after: Deployable }[]>();
+  /** By uid. */
+  readonly #underWay = new Map<string, UnderWay>();
   /** When the look of an object was or is due, by uid. */
   readonly #looks = new Map<string, number>();
 
@@ -48,16 +57,24 @@ export class StatusEdits {
     write: () => Promise<Deployable>,
     seen: (written: Deployable) => void,
   ): Promise<void> {
-    const suspects: { kind: DeployableKind; after: Deployable }[] = [];
-    this.#underWay.set(uid, suspects);
+    const underWay = this.#underWay.get(uid) ?? { writes: 0, made: new Set(), suspects: [] };
+    this.#underWay.set(uid, underWay);
+    underWay.writes += 1;
     try {
       const written = await write();
+      underWay.made.add(written.metadata.resourceVersion);
       seen(written);
-      for (const { kind, after } of suspects) {
-        if (after.metadata.resourceVersion !== written.metadata.resourceVersion) this.#edited(kind, after);
-      }
     } finally {
-      this.#underWay.delete(uid);
+      underWay.writes -= 1;
+      if (underWay.writes === 0) this.#judge(uid, underWay);
+    }
+  }
+
+  #judge(uid: string, { made, suspects }: UnderWay): void {
+    this.#underWay.delete(uid);
+    if (!this.options.lanes().leading) return;
+    for (const { kind, after } of suspects) {
+      if (!made.has(after.metadata.resourceVersion)) this.#edited(kind, after);
     }
   }
 
@@ -65,8 +82,8 @@ export class StatusEdits {
     const { uid = '' } = after?.metadata ?? {};
     if (!before || !after || before.metadata.uid !== uid) return;
     if (!this.options.lanes().leading || tellsTheSame(before.status ?? {}, after.status ?? {})) return;
-    const suspects = this.#underWay.get(uid);
-    if (suspects) suspects.push({ kind, after });
+    const underWay = this.#underWay.get(uid);
+    if (underWay) underWay.suspects.push({ kind, after });
     else this.#edited(kind, after);
   }
 

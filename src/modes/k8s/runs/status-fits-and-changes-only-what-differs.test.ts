@@ -1,6 +1,7 @@
 import type { ObjectStatus } from '@symphony/model';
 import { expect, test } from 'vitest';
 import type { ResourceStatus } from '../crds/index.js';
+import { OrderAnnotation, toStored } from '../objects/custom-object.js';
 import { MAX_STATUS_BYTES, mergePatchOf, statusChange, statusDocument } from './status-document.js';
 
 const REMEMBERED = { epoch: 7, deploymentHash: 'hash', orders: undefined };
@@ -55,6 +56,84 @@ test('problems that do not fit either are cut, however large a single one is', (
     expect(bytes(document)).toBeLessThanOrEqual(MAX_STATUS_BYTES);
     expect(document).toMatchObject({ truncated: true, status: 'Failed', reason: 'ProviderFailed' });
   }
+});
+
+/** One target with many failing components, some of them before and some after one that is well. */
+function oneTarget(failing: number, message: string): ObjectStatus {
+  const names = Array.from({ length: failing }, (_, n) => `c-${n}`);
+  const componentStatuses = names.flatMap((name) => [
+    { name: `well-${name}`, status: 'OK' },
+    { name, status: 'ProviderFailed', message },
+  ]);
+  const details = names.map((target) => ({ code: 'ProviderFailed', message, target }));
+  const error = {
+    code: 'ProviderFailed',
+    details: [{ code: 'ProviderFailed', message, target: 'target', details }],
+  };
+  return {
+    ...status(0, 0, ''),
+    provisioningStatus: { operationId: 'run', status: 'Failed', error },
+    targetStatuses: [{ name: 'target', status: 'Failed', componentStatuses }],
+  };
+}
+
+test.each([
+  ['1 200 failing components', 1_200, 'x'.repeat(150)],
+  ['130 failing components with long messages', 130, 'x'.repeat(1_000)],
+])('of one target with %s those are shown that fit', (_what, failing, message) => {
+  const document = statusDocument(oneTarget(failing, message), REMEMBERED);
+  expect(bytes(document)).toBeLessThanOrEqual(MAX_STATUS_BYTES);
+  expect(document.truncated).toBe(true);
+  const listed = document.targetStatuses?.[0]?.componentStatuses ?? [];
+  const told = document.provisioningStatus?.error?.details?.[0]?.details ?? [];
+  // By halves, so never less than half of what there is room for.
+  expect(bytes(document)).toBeGreaterThan(MAX_STATUS_BYTES / 3);
+  expect(listed.map(({ name }) => name)).toEqual(told.map(({ target }) => target));
+  expect(new Set(listed.map((component) => component.status))).toEqual(new Set(['ProviderFailed']));
+});
+
+test('every target that failed keeps a problem as long as that fits, however many one of them has', () => {
+  const many = oneTarget(1_200, 'x'.repeat(150));
+  const others = status(40, 2, 'no');
+  const document = statusDocument(
+    { ...many, targetStatuses: [...(many.targetStatuses ?? []), ...(others.targetStatuses ?? [])] },
+    REMEMBERED,
+  );
+  expect(bytes(document)).toBeLessThanOrEqual(MAX_STATUS_BYTES);
+  expect(document.targetStatuses).toHaveLength(21);
+  for (const { componentStatuses } of document.targetStatuses ?? [])
+    expect(componentStatuses).not.toEqual([]);
+});
+
+test('what was left out before it came here stays said', () => {
+  const document = statusDocument({ ...status(1, 1, 'no'), truncated: true }, REMEMBERED);
+  expect(document.truncated).toBe(true);
+  // Also of a status that is read, and written again as it is.
+  const object = { metadata: { name: 'o', uid: 'u', namespace: 'n' }, status: stored(document) };
+  const { engine } = toStored('Instance', object).status;
+  expect(engine).toBeDefined();
+  if (engine) expect(statusChange(document, statusDocument(engine, REMEMBERED))).toBeUndefined();
+});
+
+test('the epoch has its room as well, and nothing but its own number depends on it', () => {
+  const of = status(4, 2, 'no');
+  const low = { ...REMEMBERED, epoch: 0 };
+  const room = MAX_STATUS_BYTES - bytes(statusDocument({ ...of, statusDetails: '' }, low));
+  for (let spare = 0; spare <= 20; spare++) {
+    const full = { ...of, statusDetails: 'd'.repeat(room - spare) };
+    const high = statusDocument(full, { ...REMEMBERED, epoch: Number.MAX_SAFE_INTEGER });
+    expect(bytes(high)).toBeLessThanOrEqual(MAX_STATUS_BYTES);
+    expect({ ...statusDocument(full, low), epoch: high.epoch }).toEqual(high);
+  }
+});
+
+test('an order is marked in few bytes, however long its annotation is', () => {
+  const request = 'r'.repeat(250 * 1024);
+  const orders = [{ order: OrderAnnotation.Reconcile, request, handledAt: '2026-01-01T00:00:00Z' }];
+  const document = statusDocument(status(2, 2, 'no'), { ...REMEMBERED, orders });
+  expect(document.orders).toHaveLength(1);
+  expect(document.truncated).toBeUndefined();
+  expect(bytes(document)).toBeLessThan(4_096);
 });
 
 /** RFC 7386, as the API server does it. */

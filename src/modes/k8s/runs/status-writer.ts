@@ -26,7 +26,9 @@ export interface Addition extends Pick<ResourceStatus, 'orders' | 'progress'> {
 export interface StatusChange {
   object: CustomObject;
   patch: Record<string, unknown>;
-  /** It did not fit as a whole; the one before did. */
+  /** It does not say all. */
+  cut: boolean;
+  /** The one before did. */
   cutNow: boolean;
 }
 
@@ -51,7 +53,8 @@ export class StatusWriter {
       ...(isSuspended(object) ? { suspended: true } : {}),
     });
     const patch = statusChange(stored, document);
-    return patch && { object, patch, cutNow: document.truncated === true && stored.truncated !== true };
+    const cut = document.truncated === true;
+    return patch && { object, patch, cut, cutNow: cut && stored.truncated !== true };
   }
 
   /**

@@ -78,6 +78,76 @@ test("somebody's edit while a write of ours is under way orders a look", async (
   ]);
 });
 
+/** A write that is answered when the test says so. */
+function answered() {
+  let resolve: (answer: Deployable) => void = () => undefined;
+  const promise = new Promise<Deployable>((settle) => (resolve = settle));
+  return { promise, resolve };
+}
+
+test.each([
+  ['in the order of their answers', ['a', 'b']],
+  ['the other way round', ['b', 'a']],
+])('two writes of ours at once order nothing, answered %s', async (_order, ends) => {
+  const { edits, ordered, see } = subject();
+  const versions = { a: version('2', 'Failed'), b: version('3', 'Suspended') };
+  const answers = { a: answered(), b: answered() };
+  const writes = {
+    a: edits.ours(
+      'u',
+      () => answers.a.promise,
+      () => undefined,
+    ),
+    b: edits.ours(
+      'u',
+      () => answers.b.promise,
+      () => undefined,
+    ),
+  };
+  see(first, versions.a);
+  see(versions.a, versions.b);
+  for (const end of ends as ('a' | 'b')[]) {
+    answers[end].resolve(versions[end]);
+    await writes[end];
+  }
+  expect(ordered).toEqual([]);
+});
+
+test("somebody's edit while two writes of ours are under way orders one look, when both are answered", async () => {
+  const { edits, ordered, see } = subject();
+  const [a, b] = [answered(), answered()];
+  const one = edits.ours(
+    'u',
+    () => a.promise,
+    () => undefined,
+  );
+  see(first, version('2', 'Made up'));
+  const other = edits.ours(
+    'u',
+    () => b.promise,
+    () => undefined,
+  );
+  a.resolve(version('3', 'Succeeded'));
+  await one;
+  expect(ordered).toEqual([]);
+  b.resolve(version('4', 'Succeeded'));
+  await other;
+  expect(ordered).toHaveLength(1);
+});
+
+test("somebody's edit is not forgotten because a write of ours was refused", async () => {
+  const { edits, ordered, see } = subject();
+  const refused = (): Promise<Deployable> => {
+    see(first, version('2', 'Made up'));
+    return Promise.reject(new Error('refused'));
+  };
+  await expect(edits.ours('u', refused, () => undefined)).rejects.toThrow('refused');
+  expect(ordered).toHaveLength(1);
+  // And nothing is under way any more.
+  see(first, version('3', 'Made up'));
+  expect(ordered).toHaveLength(2);
+});
+
 test('edits one after the other order a look at once, and one after a while for all of the others', () => {
   const { ordered, clock, see } = subject();
   for (const turn of [1, 2, 3, 4]) {
