@@ -154,15 +154,16 @@ describeKubernetes('a reflector', (cluster) => {
       namespaces: [one, two],
       timing: { backoff: { firstMs: 100, mostMs: 500 } },
     });
-    await expect.poll(() => mirror.reflector.state.problem, SOON).toMatchObject({ code: 'Forbidden' });
-    expect(mirror.reflector.state.synced).toBe(false);
+    await mirror.reflector.whenSynced({ namespace: one, deadlineMs: 20_000 });
+    await expect(mirror.reflector.whenSynced()).rejects.toMatchObject({ code: 'Forbidden' });
+    expect(mirror.reflector.state).toMatchObject({ synced: true, refused: [two] });
     // The right is given later, and nothing has to be restarted.
     await cluster().api.call('POST', `/apis/rbac.authorization.k8s.io/v1/namespaces/${two}/rolebindings`, {
       metadata: { name: 'reader' },
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'reader' },
       subjects: [{ kind: 'ServiceAccount', namespace: one, name: 'reader' }],
     });
-    await mirror.reflector.whenSynced({ deadlineMs: 20_000 });
+    await expect.poll(() => mirror.reflector.state, SOON).toMatchObject({ synced: true, refused: [] });
     for (const namespace of [one, two, other]) await admin.create(CONFIG_MAPS, mirrored(namespace, 'a'));
     await expect.poll(() => mirror.reflector.size, SOON).toBe(2);
     expect(mirror.reflector.get({ namespace: two, name: 'a' })).toBeDefined();
