@@ -3,6 +3,7 @@ import { describeKubernetes } from '../../support/control-plane/index.js';
 import type { PolicyRule } from '../../support/control-plane/cluster.js';
 import { installCustomResources } from '../../support/custom-resources.js';
 import { instance, solution, target } from '../../support/kubernetes-flow.js';
+import { KubernetesProcess } from '../../support/kubernetes-process.js';
 import { POLL, Scene } from './scene.js';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 });
@@ -12,7 +13,10 @@ const LEASE_SECONDS = 12;
 /** If nobody ended it, it would still run when others may lead. */
 const SCRIPT_SECONDS = 20;
 const LOOK = { timeout: SCRIPT_SECONDS * 1_000 + 10_000, interval: 20 };
-const NAME = 'busy';
+
+/** Begun twice, since the first one was ended, and done once. */
+const ONCE = ['begin apply', 'begin apply', 'end apply'];
+const LEADS = /"msg":"This replica leads"/;
 
 const READ = ['get', 'list', 'watch'];
 const ALL = [...READ, 'create', 'update', 'patch', 'delete'];
@@ -63,27 +67,37 @@ describeKubernetes('a leader that cannot renew its Lease while a provider is cal
     const { renewTime = '', leaseTransitions = NaN } = items[0]?.spec ?? {};
     return { renewedAt: Date.parse(renewTime), epoch: leaseTransitions };
   }
-  const noted = async (): Promise<string[]> =>
+  const noted = async (name: string): Promise<string[]> =>
     (await scene.world.notes())
-      .filter(({ operation }) => operation === 'apply')
+      .filter(({ operation, instance: whose }) => operation === 'apply' && whose === name)
       .map(({ what, operation }) => `${what} ${operation}`);
+
+  /** @returns the process id of its apply script, which takes its time */
+  async function begun(name: string): Promise<number> {
+    const { me, world } = scene;
+    await world.setPace(SCRIPT_SECONDS);
+    await me.apply(target(name, world), solution(name), instance(name));
+    await expect.poll(() => noted(name), POLL).toEqual(['begin apply']);
+    const script = await world.scriptOf(name);
+    expect(isAlive(script)).toBe(true);
+    return script;
+  }
+
+  /** Takes the right to renew away until the test has ended. Resolves when the script has, cut short: it has done nothing. */
+  async function endsUnrenewed(name: string, script: number): Promise<void> {
+    onTestFinished(() => mayRenew(true).then(() => undefined));
+    await mayRenew(false);
+    await expect.poll(() => isAlive(script), LOOK).toBe(false);
+    expect(await noted(name)).toEqual(['begin apply']);
+    expect(await scene.isThere(name)).toBe(false);
+    await scene.world.setPace(0);
+  }
 
   test('ends the call before another may lead, lives on, and deploys once when it leads again', async () => {
     const { pid } = scene.engine;
-    const { world } = scene;
-    await world.setPace(SCRIPT_SECONDS);
-    await scene.me.apply(target(NAME, world), solution(NAME), instance(NAME));
-    await expect.poll(noted, POLL).toEqual(['begin apply']);
-    const script = await world.scriptOf(NAME);
-    expect(isAlive(script)).toBe(true);
-
-    await mayRenew(false);
-    onTestFinished(() => mayRenew(true).then(() => undefined));
-    await expect.poll(() => isAlive(script), LOOK).toBe(false);
+    const script = await begun('alone');
+    await endsUnrenewed('alone', script);
     const endedAt = Date.now();
-    // It was cut short, and has done nothing.
-    expect(await noted()).toEqual(['begin apply']);
-    expect(await scene.isThere(NAME)).toBe(false);
     const last = await lease();
     // Whoever waits for the Lease waits at least so long from its last renewal on.
     expect(endedAt - last.renewedAt).toBeLessThan(LEASE_SECONDS * 1_000);
@@ -92,17 +106,37 @@ describeKubernetes('a leader that cannot renew its Lease while a provider is cal
     await expect.poll(async () => (await scene.readiness()).text, POLL).toMatch(/No replica leads/);
     expect((await scene.readiness()).status).toBe(200);
     expect(scene.engine.output).toMatch(/"msg":"This process does not lead any more"/);
-    expect(await noted()).toEqual(['begin apply']);
+    expect(await noted('alone')).toEqual(['begin apply']);
     await scene.isUnharmed(pid);
 
-    await world.setPace(0);
     await mayRenew(true);
-    await scene.me.ready(`instance/${NAME}`);
+    await scene.me.ready('instance/alone');
     expect((await scene.readiness()).text).toMatch(/This replica leads/);
     expect((await lease()).epoch).toBeGreaterThan(last.epoch);
-    expect(await noted()).toEqual(['begin apply', 'begin apply', 'end apply']);
-    expect(await scene.isThere(NAME)).toBe(true);
-    expect(await world.overlaps()).toEqual([]);
+    expect(await noted('alone')).toEqual(ONCE);
+    expect(await scene.isThere('alone')).toBe(true);
+    expect(await scene.world.overlaps()).toEqual([]);
+    await scene.isUnharmed(pid);
+  });
+
+  test('ends the call before the one begins that has waited for the Lease', async () => {
+    const { pid } = scene.engine;
+    const other = await KubernetesProcess.start({
+      kubeconfig: cluster().kubeconfigFile,
+      namespaces: [scene.me.namespace],
+      leaseSeconds: LEASE_SECONDS,
+      follows: true,
+      args: [scene.world.flag],
+    });
+    onTestFinished(() => other.kill());
+    const script = await begun('followed');
+    await endsUnrenewed('followed', script);
+    expect(other.output).not.toMatch(LEADS);
+    await scene.me.ready('instance/followed');
+    expect(other.output).toMatch(LEADS);
+    expect((await scene.readiness()).text).not.toMatch(/This replica leads|No replica leads/);
+    expect(await noted('followed')).toEqual(ONCE);
+    expect(await scene.world.overlaps()).toEqual([]);
     await scene.isUnharmed(pid);
   });
 });
