@@ -188,7 +188,7 @@ test('a run that was ordered is not told as done by the run before it', async ()
   server.write();
   const { lanes } = await leader(server);
   await lanes.register('w', 60_000);
-  const [claim] = await lanes.claim({ worker: 'w', limit: 1, periodic: 1 });
+  const [claim] = await lanes.claim({ worker: 'w', limit: 1, periodic: true });
   if (!claim) throw new Error('nothing is due');
   await lanes.complete(claim, { result: 'succeeded', reason: { code: 'UpToDate', message: '' } });
   const isDone = async (): Promise<boolean> => {

@@ -10,11 +10,11 @@ type Instance = CustomObject<DeployableKind>;
 const terminating = new ConflictError('The namespace is being deleted', 'NamespaceTerminating');
 
 /** A log whose writes are refused, of instances that stand and go. */
-function place(refusal: Error | undefined = terminating) {
+function place(refusal: Error = terminating) {
   const standing = new Map<string, Instance>();
   const handlers: ChangeHandler<Instance>[] = [];
   const warnings: unknown[] = [];
-  const server = { refusal, writes: 0 };
+  const server: { refusal: Error | undefined; writes: number } = { refusal, writes: 0 };
   const log = new RunLog({
     client: {
       get: () => Promise.reject(new NotFoundError('it is not stored')),
