@@ -34,7 +34,7 @@ async function view(...refused: `${string}/${Means}`[]): Promise<{
     const [, place = ''] = /namespaces\/([^?]+)/.exec(url) ?? [];
     if (now.has(place)) return json(response, 403, statusBody(403, 'Forbidden'));
     if (failing.has(place)) return json(response, 500, statusBody(500, 'InternalError'));
-    if (url.includes('watch=true')) return void response.writeHead(200).flushHeaders();
+    if (url.includes('watch=true')) return response.writeHead(200).flushHeaders();
     const [namespace = '', plural = ''] = place.split('/');
     const metadata = { namespace, name: 'x', uid: place, resourceVersion: '1' };
     const spec = { owner: { kind: 'Target', namespace, name: 'x', uid: 'x' }, targetUid: 'x', epoch: 1 };
