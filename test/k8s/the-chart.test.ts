@@ -137,7 +137,9 @@ describe.skipIf(problem)('the chart', { timeout: 120_000 }, () => {
     const names = ['symphony-objects', 'symphony-providers', 'symphony-finalizers'];
     for (const kind of ['Deployment', 'Job'])
       expect(argsOf(one(objects, kind))).toContain(`--kubernetes-held-roles=${names.join(',')}`);
-    const [role] = ofKind(objects, 'ClusterRole').filter(({ metadata }) => /finalizers$/.test(metadata.name));
+    const [role] = ofKind(objects, 'ClusterRole').filter(({ metadata }) =>
+      metadata.name.endsWith('-finalizers'),
+    );
     expect(role?.['rules']).toEqual([
       {
         apiGroups: ['rbac.authorization.k8s.io'],

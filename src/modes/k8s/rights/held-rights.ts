@@ -7,8 +7,8 @@ import { letRightsGo } from './let-rights-go.js';
 import { ROLE_BINDING_TYPE } from './role-types.js';
 
 /** Something is there as long as an object of this type has the finalizer. */
-export interface Holding {
-  type: ResourceType<KubeObject>;
+interface Holding {
+  type: ResourceType;
   finalizer: string;
   seen: {
     list(namespace: string): KubeObject[];

@@ -1,2 +1,2 @@
-export { HeldRights, type Holding } from './held-rights.js';
+export { HeldRights } from './held-rights.js';
 export { letRightsGo } from './let-rights-go.js';

@@ -1,9 +1,9 @@
-import type { KubeObject, ResourceType } from '../client/index.js';
+import type { ResourceType } from '../client/index.js';
 
 const GROUP = { group: 'rbac.authorization.k8s.io', version: 'v1', namespaced: true } as const;
 
-export const ROLE_TYPE: ResourceType<KubeObject> = { ...GROUP, plural: 'roles', kind: 'Role' };
-export const ROLE_BINDING_TYPE: ResourceType<KubeObject> = {
+export const ROLE_TYPE: ResourceType = { ...GROUP, plural: 'roles', kind: 'Role' };
+export const ROLE_BINDING_TYPE: ResourceType = {
   ...GROUP,
   plural: 'rolebindings',
   kind: 'RoleBinding',
