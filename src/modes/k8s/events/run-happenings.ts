@@ -58,7 +58,7 @@ const CUT: Happening = {
   type: 'Normal',
   reason: 'StatusTruncated',
   action: 'Reconcile',
-  note: 'The status was too large: what is well was left out. REST has the whole.',
+  note: 'The status does not say all, for its size: problems come first. REST has the whole.',
 };
 
 function success(
