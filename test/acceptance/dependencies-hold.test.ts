@@ -68,10 +68,10 @@ describe('what depends on something', () => {
       expect(failed.status?.reason).toBe('ProviderFailed');
       const [target] = failed.status?.targetStatuses ?? [];
       expect(target?.componentStatuses.map(({ name, status }) => [name, status])).toEqual([
-        ['alone', 'OK'],
         ['api', 'DependencyFailed'],
         ['db', 'ProviderFailed'],
         ['web', 'DependencyFailed'],
+        ['alone', 'OK'],
       ]);
       expect(names(mock)).toEqual(['alone']);
       expect(order(mock)).not.toContain('update api');

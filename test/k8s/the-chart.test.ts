@@ -143,16 +143,17 @@ describe.skipIf(problem)('the chart', { timeout: 120_000 }, () => {
     expect(role?.['rules']).toEqual([
       {
         apiGroups: ['rbac.authorization.k8s.io'],
-        resources: ['roles', 'rolebindings'],
+        resources: ['roles'],
         resourceNames: names,
         verbs: ['get', 'patch'],
       },
       {
         apiGroups: ['rbac.authorization.k8s.io'],
         resources: ['rolebindings'],
-        resourceNames: ['symphony-finalizers'],
-        verbs: ['list', 'watch'],
+        resourceNames: names,
+        verbs: ['get', 'list', 'watch', 'patch'],
       },
+      { apiGroups: [''], resources: ['namespaces'], verbs: ['get'] },
     ]);
     for (const without of [render(), render({ ...values, 'rbac.finalizers': false })]) {
       expect(held(without)).toEqual([]);

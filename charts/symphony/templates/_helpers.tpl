@@ -100,8 +100,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "symphony.heldRoles" -}}
 {{- if and .Values.rbac.create .Values.namespaces .Values.rbac.finalizers -}}
 {{- $name := include "symphony.fullname" . -}}
-{{- $providers := ternary (list (printf "%s-providers" $name)) list (not (empty .Values.rbac.providers.rules)) -}}
-{{- concat (list (printf "%s-objects" $name)) $providers (list (printf "%s-finalizers" $name)) | join "," -}}
+{{- printf "%s-objects,%s-providers,%s-finalizers" $name $name $name -}}
 {{- end -}}
 {{- end -}}
 

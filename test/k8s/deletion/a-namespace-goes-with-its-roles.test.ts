@@ -32,7 +32,7 @@ describeKubernetes('an engine that has its rights in some namespaces only', (clu
     engine = await KubernetesProcess.start({
       kubeconfig: account.kubeconfigFile,
       namespaces,
-      args: [world.flag, '--kubernetes-held-roles=symphony-objects,symphony-finalizers'],
+      args: [world.flag, '--kubernetes-held-roles=symphony-objects,symphony-providers,symphony-finalizers'],
     });
   });
   afterAll(async () => {
@@ -73,7 +73,11 @@ describeKubernetes('an engine that has its rights in some namespaces only', (clu
     expect(await world.deployed()).toEqual([]);
   });
 
-  test('does not hold up the deletion of a namespace in which it has nothing', async () => {
+  test('does not hold up the deletion of a namespace in which it has nothing, also when one has begun to let go before', async () => {
+    // As a leader that ended after its first step: nobody may look any more at what is there.
+    const first = `${roles(bare.namespace)}/symphony-objects`;
+    await cluster().api.call('PATCH', first, { metadata: { finalizers: null } });
+    await cluster().api.call('DELETE', first);
     await beginToDelete(bare.namespace);
     await isGone(bare.namespace);
   });
@@ -84,7 +88,19 @@ describeKubernetes('an engine that has its rights in some namespaces only', (clu
     expect(await world.deployed()).toEqual(['stays']);
   });
 
-  test('lets its Roles go when they are deleted and their namespace is not', async () => {
+  test('lets Roles go that are deleted while their namespace is not, and no others', async () => {
+    const { api } = cluster();
+    const path = roles(home.namespace);
+    const rules = [{ apiGroups: ['apps'], resources: ['deployments'], verbs: ['get'] }];
+    const finalizers = ['rights.engine.symphony/finalizer'];
+    await api.call('POST', path, { metadata: { name: 'symphony-providers', finalizers }, rules });
+    await api.call('POST', path.replace(/roles$/, 'rolebindings'), {
+      metadata: { name: 'symphony-providers', finalizers },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'symphony-providers' },
+    });
+    await home.delete('rolebinding/symphony-providers', 'role/symphony-providers');
+    expect((await api.call('GET', `${path}/symphony-objects`)).metadata.finalizers).toEqual(finalizers);
+
     const all = ['role/symphony-objects', 'rolebinding/symphony-objects', 'rolebinding/symphony-finalizers'];
     await home.delete(...all);
     expect(await world.deployed()).toEqual(['stays']);

@@ -114,11 +114,13 @@ export class ObjectCache<T extends KubeObject, I extends string = never> {
     const changes = gone.map((object) => this.#drop(object));
     for (const item of items) {
       const { uid, resourceVersion } = item.metadata;
-      if (uid === undefined || isLater(this.#gone.get(uid), resourceVersion)) continue;
+      if (uid === undefined || isLater(this.#gone.get(uid), version)) continue;
+      // Where a cluster was put back, an object may be there again that had gone, or be older than it was.
+      this.#gone.delete(uid);
       const before = this.get(item.metadata);
       const known = before?.metadata.resourceVersion;
-      if (known === resourceVersion || (version !== undefined && isLater(known, resourceVersion))) continue;
-      changes.push(...this.#store(item, before));
+      const isSame = before?.metadata.uid === uid && known === resourceVersion;
+      if (!isSame && !isLater(known, version)) changes.push(...this.#store(item, before));
     }
     return changes;
   }

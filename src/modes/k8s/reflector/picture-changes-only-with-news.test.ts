@@ -125,6 +125,17 @@ describe('lists that were made before a write of this process came back', () => 
     expect(things.byUid('second')).toBeDefined();
   });
 
+  it('are the whole truth of what is not later, also of objects that are older than they were', () => {
+    const things = cache();
+    things.put(thing('gone', 10));
+    things.remove(thing('gone', 30));
+    things.put(thing('changed', 40));
+    // A restored backup whose versions were raised above all that anybody has seen.
+    const items = [thing('gone', 10), thing('changed', 10)];
+    expect(told(things.replace({ items, version: '1000' }))).toEqual(['uid-gone -→10', 'uid-changed 40→10']);
+    expect(told(things.put(thing('gone', 1001)))).toEqual(['uid-gone 10→1001']);
+  });
+
   it('are the whole truth where the cluster is back at an earlier state', () => {
     const things = cache();
     things.put(thing('x', 106));
