@@ -92,3 +92,10 @@ it('times that do not keep two leaders apart are refused', () => {
   expect(() => checkedTiming({ retryMs: 5_000 })).toThrow(RangeError);
   expect(checkedTiming()).toEqual({ leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 });
 });
+
+it('a count that somebody made up does not use up the numbers of the terms', () => {
+  const observer = new LeaseObserver(1_000);
+  observer.see(held(1, 'a'));
+  for (const leaseTransitions of [2 ** 31 - 1, -1]) observer.see(held(2, 'a', { leaseTransitions }));
+  expect(observer.highestEpoch).toBe(4);
+});

@@ -1,4 +1,5 @@
 import type { KubeObject, ResourceType } from '../client/index.js';
+import { MOST_TERM } from './term.js';
 
 /** All of it is written by the holder. Times are for people: nobody here decides by them. */
 export interface LeaseSpec {
@@ -27,8 +28,10 @@ export function holderOf(lease: Lease | undefined): string | undefined {
   return lease?.spec?.holderIdentity || undefined;
 }
 
+/** A count that was made up by hand says nothing, and must not use up the numbers: what was led is also known from records. */
 export function epochOf(lease: Lease | undefined): number {
-  return lease?.spec?.leaseTransitions ?? 0;
+  const count = lease?.spec?.leaseTransitions ?? 0;
+  return count >= 0 && count <= 2 * MOST_TERM ? count : 0;
 }
 
 /** Kubernetes' `MicroTime`: RFC 3339 with six decimals. */
