@@ -170,7 +170,8 @@ export class Tables {
         BREAKER.maxMs,
         BREAKER.firstMs * 2 ** Math.max(0, breaker.failures - threshold),
       );
-      breaker.openUntil = breaker.failures >= threshold ? this.now + waitMs : undefined;
+      const opens = breaker.openUntil !== undefined || breaker.failures >= threshold;
+      breaker.openUntil = opens ? this.now + waitMs : undefined;
     }
     breaker.reason = reason;
     breaker.probing = false;

@@ -59,9 +59,10 @@ export class MemoryTargetHealth extends TargetHealth {
     // Calls that were under way when it opened tell nothing new when they fail too; only the probe does.
     if (!open || breaker.probing) {
       breaker.failures += 1;
-      const more = breaker.failures - threshold;
-      breaker.openUntil =
-        more >= 0 ? this.now() + Math.min(maxMs, firstMs * 2 ** Math.min(more, 20)) : undefined;
+      const more = Math.max(0, Math.min(breaker.failures - threshold, 20));
+      // One that was open stays open, whatever its probe failed of.
+      const opens = breaker.openUntil !== undefined || breaker.failures >= threshold;
+      breaker.openUntil = opens ? this.now() + Math.min(maxMs, firstMs * 2 ** more) : undefined;
     }
     Object.assign(breaker, { probing: false, reason });
     return Promise.resolve(this.#retryMs(breaker));
@@ -75,7 +76,7 @@ export class MemoryTargetHealth extends TargetHealth {
       breaker.silentMs += silentMs;
       if (breaker.probing) breaker.failures += 1;
       const wait = Math.min(maxSuspectedMs, firstMs * 2 ** Math.min(breaker.failures, 20));
-      const opens = breaker.probing || breaker.silentMs >= bearableSilenceMs;
+      const opens = breaker.openUntil !== undefined || breaker.silentMs >= bearableSilenceMs;
       breaker.openUntil = opens ? this.now() + wait : undefined;
     }
     Object.assign(breaker, { probing: false, reason });

@@ -25,7 +25,8 @@ const DEFAULTS: TargetHealthOptions = {
 };
 
 // Calls that were under way when the breaker opened tell nothing new when they fail too: a hundred runs that meet one outage
-// must not count as a hundred outages. Only the probe does.
+// must not count as a hundred outages. Only the probe does. Whatever it failed of, a breaker that was open stays open: it was
+// opened for a target that did not answer at all, and a probe that it answers with an error has not shown it to be well.
 const FAILED = {
   name: 'health_failed',
   text: `
@@ -36,8 +37,8 @@ const FAILED = {
         failures = CASE WHEN h.open_until > now() AND NOT h.probing THEN h.failures ELSE h.failures + 1 END,
         open_until = CASE
           WHEN h.open_until > now() AND NOT h.probing THEN h.open_until
-          WHEN h.failures + 1 >= $4
-            THEN now() + least($6, $5 * 2 ^ least(h.failures + 1 - $4, 20)) * interval '1 ms' END
+          WHEN h.open_until IS NOT NULL OR h.failures + 1 >= $4
+            THEN now() + least($6, $5 * 2 ^ greatest(0, least(h.failures + 1 - $4, 20))) * interval '1 ms' END
   RETURNING (extract(epoch FROM open_until - now()) * 1000)::float8 AS retry_ms`,
 };
 
@@ -53,7 +54,7 @@ const SUSPECTED = {
         failures = CASE WHEN h.probing THEN h.failures + 1 ELSE h.failures END,
         open_until = CASE
           WHEN h.open_until > now() AND NOT h.probing THEN h.open_until
-          WHEN h.probing OR h.silent_ms + $4 >= $5
+          WHEN h.open_until IS NOT NULL OR h.silent_ms + $4 >= $5
             THEN now() + least($7, $6 * 2 ^ least(h.failures, 20)) * interval '1 ms' END
   RETURNING (extract(epoch FROM open_until - now()) * 1000)::float8 AS retry_ms`,
 };
