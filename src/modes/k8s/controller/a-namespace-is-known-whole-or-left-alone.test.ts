@@ -12,9 +12,9 @@ import {
   type LedgerObject,
   type LedgerReflector,
 } from '../ledger/ledger-object.js';
-import { typeOf } from '../objects/custom-object.js';
+import { typeOf, type CustomObject } from '../objects/custom-object.js';
 import { Reflector, type Change } from '../reflector/index.js';
-import { Reach } from './reach.js';
+import { Reach, type LateNamespace } from './reach.js';
 
 const FORBIDDEN = { code: 'Forbidden', status: 403 };
 const HERE = 'here';
@@ -23,7 +23,9 @@ type Means = 'targets' | 'ledgers';
 
 /** An engine's view of two namespaces, on a server that refuses what a test says at the moment. */
 async function view(...refused: `${string}/${Means}`[]): Promise<{
+  server: ScriptedServer;
   reach: Reach;
+  targets: Reflector<CustomObject<'Target'>>;
   ledgers: LedgerReflector;
   refused: Set<string>;
   failing: Set<string>;
@@ -53,8 +55,8 @@ async function view(...refused: `${string}/${Means}`[]): Promise<{
     server.cutAll();
     await Promise.all([targets.stop(), ledgers.stop()]);
   });
-  const reach = new Reach({ client, pictures: [targets, ledgers], ledgers, namespaces });
-  return { reach, ledgers, refused: now, failing };
+  const reach = new Reach({ client, pictures: [targets, ledgers], ledgers, namespaces, lateMs: 50 });
+  return { server, reach, targets, ledgers, refused: now, failing };
 }
 
 const { signal } = new AbortController();
@@ -84,6 +86,36 @@ it('what was seen of a namespace in an earlier term does not bring it into reach
   // The watch is still open; a term that would begin now could not read either.
   expect(ledgers.follows(THERE)).toBe(true);
   expect(await reach.gained(signal)).toBeUndefined();
+});
+
+it('a picture whose right was taken away after it was seen is an old one: nothing is decided by it', async () => {
+  const { server, reach, targets, refused } = await view();
+  expect(await reach.survey(signal)).toEqual([]);
+  refused.add(`${THERE}/targets`);
+  server.cutAll();
+  await expect.poll(() => targets.problemIn(THERE)).toMatchObject(FORBIDDEN);
+  expect(await reach.survey(signal)).toMatchObject([{ namespace: THERE, error: FORBIDDEN }]);
+  expect(targets.list(THERE)).toHaveLength(1);
+  expect([reach.has(HERE), reach.has(THERE)]).toEqual([true, false]);
+  expect(await reach.gained(signal)).toBeUndefined();
+  refused.clear();
+  await expect.poll(() => reach.gained(signal)).toBe(THERE);
+  expect(targets.problemIn(THERE)).toBeUndefined();
+  expect(await reach.survey(signal)).toEqual([]);
+});
+
+it('a server that fails for one namespace is waited for, and it is said for which and why', async () => {
+  const { reach, failing } = await view();
+  failing.add(`${THERE}/targets`);
+  const told: LateNamespace[][] = [];
+  const surveyed = reach.survey(signal, (late) => told.push(late));
+  await expect.poll(() => told.at(-1)?.[0]?.problem).toMatch(/list targets.*status 500/);
+  expect(told.at(-1)).toMatchObject([{ namespace: THERE }]);
+  failing.clear();
+  expect(await surveyed).toEqual([]);
+  const { length } = told;
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  expect(told).toHaveLength(length);
 });
 
 it('what is out of reach is neither listed nor told of', async () => {

@@ -26,7 +26,7 @@ import type { MemoryTargetHealth } from '../runs/memory-target-health.js';
 import { effectsOfChange } from './change-effects.js';
 import { isSuspended, knownObject } from './known-object.js';
 import type { OrderedLanes } from './ordered-lanes.js';
-import type { OutOfReach, Reach } from './reach.js';
+import type { LateNamespace, OutOfReach, Reach } from './reach.js';
 
 interface OperatorLog {
   log(message: object | string): void;
@@ -90,7 +90,7 @@ export class Operator {
     const { log, lanes, ledger, reach } = this.parts;
     while (term.isLive()) {
       try {
-        const outside = await reach.survey(term.signal);
+        const outside = await reach.survey(term.signal, (late) => this.#late(late));
         if (!term.isLive()) return;
         // In one go with the lanes: what changes from here on is ordered, and what changed before is in the caches.
         const known = this.#known();
@@ -149,6 +149,17 @@ export class Operator {
       else leadership.beginAnew(`the engine has its rights in the namespace ${namespace} now`);
     };
     this.#after(lookMs, () => void look());
+  }
+
+  /** It is not begun without what a server fails to tell: that may be there, and run. */
+  #late(namespaces: LateNamespace[]): void {
+    this.#warn({
+      msg: 'The objects of some namespaces cannot be read yet, and nothing is begun without them: see to the API server, or take them out of kubernetes.namespaces',
+      namespaces: namespaces.map(({ namespace = 'all', problem = 'no answer yet' }) => ({
+        namespace,
+        problem,
+      })),
+    });
   }
 
   #warn(fields: object): void {
@@ -324,17 +335,19 @@ export class Operator {
     });
   }
 
-  /** Tries until it is done or this replica does not lead any more. */
+  /** Tries until it is done or the term is over. */
   #untilDone(work: () => Promise<void>): void {
     void this.#tried(work);
   }
 
-  /** Resolves after the first attempt, however it went. */
+  /** Resolves after the first attempt, however it went. Tried again only in the same term: the next one looks at everything anew. */
   async #tried(work: () => Promise<void>): Promise<void> {
+    const { leadership } = this.parts;
+    const { epoch } = leadership;
     try {
       await work();
     } catch (error) {
-      if (!this.parts.leadership.isLeader) return;
+      if (epoch === undefined || leadership.epoch !== epoch) return;
       this.parts.log.warn({ msg: 'It is tried again', error: messageOf(error) });
       this.#after(RETRY_MS, () => this.#untilDone(work));
     }

@@ -8,6 +8,8 @@ interface Picture {
   /** @throws AccessError while it may not be listed */
   whenSynced(of: { namespace: string | undefined; signal: AbortSignal }): Promise<void>;
   follows(namespace: string): boolean;
+  /** Why it does not hear of changes there at this moment. */
+  problemIn(namespace: string | undefined): Error | undefined;
 }
 
 export interface ReachParts {
@@ -17,12 +19,24 @@ export interface ReachParts {
   ledgers: { seen(ledger: LedgerObject): void };
   /** Those that are served; undefined: all, which are in reach together or not at all. */
   namespaces: readonly string[] | undefined;
+  /** How long a survey waits silently, in milliseconds. Default: {@link LATE_MS}. */
+  lateMs?: number;
 }
+
+const LATE_MS = 30_000;
 
 /** A served namespace in which the engine has no rights, with the words of the API server. */
 export interface OutOfReach {
   namespace: string;
   error: AccessError;
+}
+
+/** A namespace that holds a survey up. */
+export interface LateNamespace {
+  /** Undefined stands for all. */
+  namespace: string | undefined;
+  /** What its lists met; undefined while the server has not answered. */
+  problem: string | undefined;
 }
 
 /**
@@ -61,12 +75,25 @@ export class Reach {
 
   /**
    * At the beginning of a term: waits until all that decisions are made from is known, where that is allowed. Ledgers are read anew:
-   * what another leader wrote last decides what is there.
+   * what another leader wrote last decides what is there. A server that fails is no missing right: it is waited for.
+   * @param late told, again and again, which namespaces take long
    * @returns what is out of reach for this term
-   * @throws AccessError when that is all; the signal's reason; what else a list met
+   * @throws AccessError when that is all; the signal's reason; what else a list of ledgers met
    */
-  async survey(signal: AbortSignal): Promise<OutOfReach[]> {
-    const refusals = await Promise.all(this.#served.map((namespace) => this.#read(namespace, signal)));
+  async survey(
+    signal: AbortSignal,
+    late: (namespaces: LateNamespace[]) => void = () => undefined,
+  ): Promise<OutOfReach[]> {
+    const reading = new Set(this.#served);
+    const tell = (): void =>
+      late([...reading].map((namespace) => ({ namespace, problem: this.#problemIn(namespace) })));
+    const timer = setInterval(tell, this.parts.lateMs ?? LATE_MS).unref();
+    const read = async (namespace: string | undefined): Promise<AccessError | undefined> => {
+      const refusal = await this.#read(namespace, signal);
+      reading.delete(namespace);
+      return refusal;
+    };
+    const refusals = await Promise.all(this.#served.map(read)).finally(() => clearInterval(timer));
     signal.throwIfAborted();
     const [refusal] = refusals;
     if (refusal && refusals.every((each) => each !== undefined)) throw refusal;
@@ -95,6 +122,11 @@ export class Reach {
     const { client, pictures, ledgers } = this.parts;
     try {
       await Promise.all(pictures.map((picture) => picture.whenSynced({ namespace, signal })));
+      // What was seen before the right to it was taken away is an old picture.
+      for (const picture of pictures) {
+        const problem = picture.problemIn(namespace);
+        if (problem instanceof AccessError) throw problem;
+      }
       const { items } = await listAll(client, LEDGER_TYPE, { namespace, signal });
       for (const item of items) ledgers.seen(item);
       return undefined;
@@ -102,6 +134,11 @@ export class Reach {
       if (error instanceof AccessError) return error;
       throw error;
     }
+  }
+
+  #problemIn(namespace: string | undefined): string | undefined {
+    const problems = this.parts.pictures.flatMap((picture) => picture.problemIn(namespace)?.message ?? []);
+    return problems.length > 0 ? [...new Set(problems)].join('; ') : undefined;
   }
 
   /** Also listing is tried: a new term that finds it out of reach once more would be for nothing. */

@@ -102,6 +102,8 @@ it('what was complete once stays so when the right to it is taken away', async (
   await expect.poll(() => reflector.state.problem).toMatchObject(FORBIDDEN);
   expect(reflector.state).toMatchObject({ synced: true, connected: false, refused: [] });
   expect(reflector.follows('b')).toBe(false);
+  expect(reflector.problemIn('b')).toMatchObject(FORBIDDEN);
+  await expect.poll(() => reflector.problemIn('a')).toBeUndefined();
   expect(reflector.list('b')).toHaveLength(1);
   await reflector.whenSynced({ namespace: 'b' });
 });

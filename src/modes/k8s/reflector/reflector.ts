@@ -141,6 +141,12 @@ export class Reflector<T extends KubeObject, I extends string = never> {
     return synced && connected;
   }
 
+  /** Why it does not hear of the changes in a namespace at this moment. Undefined while it does, and before anything went wrong. */
+  problemIn(namespace: string | undefined): Error | undefined {
+    const { connected, problem } = this.#feedOf(namespace);
+    return connected ? undefined : problem;
+  }
+
   /**
    * Resolves when the cache shows a write, given the version that the write's answer had. For what this reflector selects only: of
    * other writes it hears with the next bookmark, about a minute later.
