@@ -20,6 +20,8 @@ const MAX_TRANSACTION_TRIES = 5;
 const UNAVAILABLE = /^(08|57P|53|57014)/;
 /** What the driver says without a code, also to whoever asks on a connection that was lost between two questions. */
 const LOST = /Connection terminated|timeout exceeded when trying to connect|is not queryable/;
+/** The same of a peer that is gone without a word; whatever else is asked on that connection waits as long once more. */
+const SILENT = /^Query read timeout$/;
 const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH']);
 
 /** No room for what is written: of the disk, or by a quota. */
@@ -98,11 +100,7 @@ export class Database implements Sql {
       await client.query('COMMIT');
       return result;
     } catch (error) {
-      try {
-        await client.query('ROLLBACK');
-      } catch (rollbackError) {
-        broken = rollbackError instanceof Error ? rollbackError : new Error(String(rollbackError));
-      }
+      broken = silenceIn(error) ?? (await rollback(client));
       throw translated(error);
     } finally {
       client.release(broken);
@@ -116,6 +114,22 @@ export class Database implements Sql {
       throw translated(error);
     }
   }
+}
+
+/** @returns why the connection is of no use any more; the server then rolls back by itself */
+async function rollback(client: PoolClient): Promise<Error | undefined> {
+  try {
+    await client.query('ROLLBACK');
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+/** The driver's own error when the peer said nothing, also where it was translated. */
+function silenceIn(error: unknown): Error | undefined {
+  if (!(error instanceof Error)) return undefined;
+  return SILENT.test(error.message) ? error : silenceIn(error.cause);
 }
 
 /** A transaction (or a statement, which is one by itself) that collided with another has done nothing. */
@@ -153,7 +167,7 @@ function translated(error: unknown): unknown {
   const code = codeOf(error);
   if (code === DISK_FULL) return full(error);
   const message = error instanceof Error ? error.message : '';
-  const gone = UNAVAILABLE.test(code) || NETWORK.has(code) || LOST.test(message);
+  const gone = UNAVAILABLE.test(code) || NETWORK.has(code) || LOST.test(message) || SILENT.test(message);
   if (!gone) return error;
   return new UnavailableError(
     'The database cannot be reached at the moment; try again in a few seconds.',
