@@ -14,16 +14,21 @@ function place(refusal: Error = terminating) {
   const standing = new Map<string, Instance>();
   const handlers: ChangeHandler<Instance>[] = [];
   const warnings: unknown[] = [];
-  const server: { refusal: Error | undefined; writes: number } = { refusal, writes: 0 };
+  const server: { refusal: Error | undefined; writes: number; meanwhile: () => void } = {
+    refusal,
+    writes: 0,
+    meanwhile: () => undefined,
+  };
   const log = new RunLog({
     client: {
       get: () => Promise.reject(new NotFoundError('it is not stored')),
       patch: () => {
         server.writes += 1;
+        server.meanwhile();
         return server.refusal ? Promise.reject(server.refusal) : Promise.resolve({});
       },
     } as unknown as RunLogOptions['client'],
-    cache: { byIndex: () => [], state: { synced: true } },
+    cache: { byIndex: () => [], follows: () => true },
     objects: {
       of: (kind) => ({
         byUid: (uid) => (kind === 'Instance' ? standing.get(uid) : undefined),
@@ -116,6 +121,25 @@ test('of what was removed it can be asked how that ended, and its runs are not k
   go('u');
   expect(await known('u')).toEqual({ runs: 0, summary: true });
   expect(server.writes).toBe(0);
+});
+
+test('an object that goes while its runs are written is forgotten with them, but how its removal ended is not', async () => {
+  const { log, server, stand, go, ran, known } = place();
+  server.refusal = undefined;
+  stand('u');
+  ran('u');
+  server.meanwhile = () => go('u');
+  await log.write('u');
+  expect(await known('u')).toEqual(NOTHING);
+
+  stand('v');
+  ran('v');
+  server.meanwhile = () => {
+    ran('v', 'removed');
+    go('v');
+  };
+  await log.write('v');
+  expect(await known('v')).toEqual({ runs: 0, summary: true });
 });
 
 test('what is made anew under the name keeps its own when the one before is forgotten', async () => {

@@ -43,7 +43,8 @@ export interface RunLogOptions {
   /** The stored histories as they were last seen, in brief. */
   cache: {
     byIndex(index: 'owner' | 'summary', value: string): RunHistoryObject[];
-    readonly state: { readonly synced: boolean };
+    /** Whether what is stored in a namespace is known, and heard of, at this moment. */
+    follows(namespace: string): boolean;
   };
   /** The objects whose runs these are, as they were last seen. */
   objects: {
@@ -190,7 +191,7 @@ export class RunLog {
     const { owner } = entry;
     try {
       // In doubt it is read: what is stored must not be replaced by less.
-      const isNew = this.options.cache.state.synced && !this.#stored(ownerUid);
+      const isNew = this.options.cache.follows(owner.namespace) && !this.#stored(ownerUid);
       const stored = isNew ? undefined : await this.#read(owner);
       const newest = entry.runs[0];
       const summary = entry.summary;
@@ -198,7 +199,9 @@ export class RunLog {
       const ref = { namespace: owner.namespace, name: historyNameOf(ownerUid) };
       const patch = { kind: 'apply', body, fieldManager: 'symphony-engine', force: true } as const;
       await this.options.client.patch(RUN_HISTORY_TYPE, ref, patch);
-      if (entry.runs[0] === newest && entry.summary === summary) this.#forget(entry);
+      // The object may have gone meanwhile, and its runs with it.
+      const hasAll = entry.runs.length === 0 || entry.runs[0] === newest;
+      if (hasAll && entry.summary === summary) this.#forget(entry);
     } catch (error) {
       if (!isForItsNamespace(error)) {
         this.options.warn('The history of runs could not be written', error);
