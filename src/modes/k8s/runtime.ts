@@ -227,6 +227,7 @@ export class KubernetesRuntime {
         reach.has(namespace) && objects.get(kind, { namespace, name }) !== undefined,
       write: this.inbox.writer(outcomeWriter(outcomes)),
       posted: this.inbox.orders,
+      inReach: (namespace) => reach.has(namespace),
       dependentsOf: dependentsFrom({
         instances: objects.instances,
         ownersOn: (uid) => ledgers.byIndex('target', uid).flatMap(entriesIn),
@@ -247,7 +248,7 @@ export class KubernetesRuntime {
     this.store = new KubernetesObjectStore({
       client,
       cache: objects,
-      linesOf: async (uid) => (await this.ledger.entriesOf(uid)).map(lineOf),
+      linesOf: (uid) => this.ledger.entriesAbout(uid).map(lineOf),
       takeReport: (target, report) => this.inbox.reports.accept(target, report),
     });
     this.#leftovers = new LeftoverLedgers({

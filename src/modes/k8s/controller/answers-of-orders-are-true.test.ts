@@ -72,7 +72,10 @@ function missing(response: ServerResponse): void {
 }
 
 /** A replica that leads. */
-async function leader(server = new Server(), options: Partial<OrderNotesOptions> = {}) {
+async function leader(
+  server = new Server(),
+  { outside, ...options }: Partial<OrderNotesOptions> & { outside?: string } = {},
+) {
   const { url } = await ScriptedServer.start((request, response) => server.answer(request, response));
   const client = new ApiClient({ access: fixedAccess(url) });
   const objects = new ObjectReflectors({ client, namespaces: undefined, log: { warn: () => undefined } });
@@ -93,6 +96,7 @@ async function leader(server = new Server(), options: Partial<OrderNotesOptions>
     waker: new MemoryWaker(),
     note: (order) => notes.note(order),
     mark: (key, suspended) => notes.mark(key, suspended),
+    inReach: (namespace) => namespace !== outside,
   });
   const begun = new Promise<void>((resolve) => {
     const term: Term = { epoch: 1, signal: new AbortController().signal, isLive: () => true };
@@ -198,6 +202,24 @@ test('a run that was ordered is not told as done by the run before it', async ()
   expect(await isDone()).toBe(true);
   await lanes.order([{ ...SHOP, generation: 1, action: 'update', cause: 'person' }]);
   expect(await isDone()).toBe(false);
+});
+
+test('nothing is written of an order for a namespace that the leader leaves alone, and it is told so', async () => {
+  const server = new Server();
+  server.write();
+  const { jobs, lanes } = await leader(server, { outside: 'n' });
+  const order = { ...SHOP, generation: 1, action: 'update', cause: 'person' } as const;
+  const outOfReach = { status: 503, code: 'NamespaceOutOfReach' };
+  await expect(jobs.suspend('Instance', 'n', 'shop')).rejects.toMatchObject(outOfReach);
+  await expect(jobs.resume('Instance', 'n', 'shop')).rejects.toMatchObject(outOfReach);
+  await expect(lanes.order([order])).rejects.toMatchObject(outOfReach);
+  const payload = { deployment: {}, jobId: '1' };
+  await expect(lanes.orderInline({ ...order, payload })).rejects.toMatchObject(outOfReach);
+  expect(server.patches).toEqual([]);
+  // Another replica does not know, and what it writes down the next leader carries out.
+  lanes.drop();
+  await lanes.order([order]);
+  expect(server.patches).toHaveLength(1);
 });
 
 test('an order is taken, and told so, although the watch does not tell of its object', async () => {

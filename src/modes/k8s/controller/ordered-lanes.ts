@@ -1,3 +1,4 @@
+import { UnavailableError } from '@symphony/model';
 import type { InlinePayload, LaneKey, LaneOrder, LaneQuery, LaneView } from '../../../modules/queue/index.js';
 import { MemoryLanes, type KnownObject, type MemoryLanesOptions } from '../lanes/index.js';
 
@@ -18,6 +19,8 @@ export interface OrderedLanesOptions extends MemoryLanesOptions {
   /** Writes onto an object whether it is suspended, and lets the watch's picture have it. @returns false when there is none */
   mark(key: LaneKey, suspended: boolean): Promise<boolean>;
   posted: PostedOrders;
+  /** Whether this replica, when it leads, decides on what is in a namespace. */
+  inReach(namespace: string): boolean;
 }
 
 /**
@@ -29,12 +32,14 @@ export class OrderedLanes extends MemoryLanes {
   readonly #note: OrderedLanesOptions['note'];
   readonly #mark: OrderedLanesOptions['mark'];
   readonly #posted: PostedOrders;
+  readonly #inReach: OrderedLanesOptions['inReach'];
 
   constructor(options: OrderedLanesOptions) {
     super(options);
     this.#note = (order) => options.note(order);
     this.#mark = (key, suspended) => options.mark(key, suspended);
     this.#posted = options.posted;
+    this.#inReach = (namespace) => options.inReach(namespace);
   }
 
   override lead(term: number, objects: Iterable<KnownObject>, isLive?: () => boolean): void {
@@ -48,13 +53,16 @@ export class OrderedLanes extends MemoryLanes {
   }
 
   override async order(orders: readonly LaneOrder[]): Promise<void> {
-    await Promise.all(orders.filter(({ cause }) => cause === 'person').map((order) => this.#note(order)));
+    const ofPeople = orders.filter(({ cause }) => cause === 'person');
+    for (const order of ofPeople) this.#assertInReach(order);
+    await Promise.all(ofPeople.map((order) => this.#note(order)));
     const others = orders.filter(({ cause }) => cause !== 'person');
     if (others.length > 0) await super.order(others);
   }
 
   /** The lane follows its object, and nothing else: of two who order the opposite, the one who wrote last is obeyed. */
-  override suspend(key: LaneKey, suspended: boolean): Promise<boolean> {
+  override async suspend(key: LaneKey, suspended: boolean): Promise<boolean> {
+    this.#assertInReach(key);
     return this.#mark(key, suspended);
   }
 
@@ -63,7 +71,8 @@ export class OrderedLanes extends MemoryLanes {
     return super.order(orders);
   }
 
-  override orderInline(order: LaneOrder & { payload: InlinePayload }): Promise<string> {
+  override async orderInline(order: LaneOrder & { payload: InlinePayload }): Promise<string> {
+    this.#assertInReach(order);
     return this.#posted.accept(order);
   }
 
@@ -79,5 +88,14 @@ export class OrderedLanes extends MemoryLanes {
   override async list(query: LaneQuery): Promise<{ items: LaneView[]; next?: string }> {
     if (this.leading) await this.#posted.whenRead();
     return super.list(query);
+  }
+
+  /** Only the leader knows: what another replica writes down is carried out as soon as it can be. */
+  #assertInReach({ namespace }: LaneKey): void {
+    if (!this.leading || this.#inReach(namespace)) return;
+    throw new UnavailableError(
+      `The engine has not all of its rights in the namespace ${namespace}, and leaves alone what is in it: nothing was ordered. Give it its rights there, and try again a minute later.`,
+      'NamespaceOutOfReach',
+    );
   }
 }
