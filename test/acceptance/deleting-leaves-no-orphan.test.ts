@@ -150,6 +150,24 @@ describe('deleting leaves no orphan', () => {
     expect(mock.contents).toEqual([]);
   });
 
+  it('when a target is gone for good and is let go with orphan: nobody waits for it, and nobody is left behind elsewhere', async () => {
+    const { mock, names } = await deploy('dead');
+    mock.set({ hangGet: true, hangApply: true });
+    const { left } = await engine.ok<{ left: string[] }>('DELETE', '/targets/registry/dead-t?orphan=true');
+    expect(left.toSorted()).toEqual([
+      'a on dead-t (providers.target.mock)',
+      'b on dead-t (providers.target.mock)',
+    ]);
+    await engine.gone('targets/registry', 'dead-t');
+    await says('dead', 'NoTargetMatched');
+    await engine.until('the ledger to be empty', async () =>
+      (await ledgerOf(engine, 'dead')).length === 0 ? true : undefined,
+    );
+    await engine.ok('DELETE', '/instances/dead');
+    await engine.gone('instances', 'dead');
+    expect(names()).toEqual(['a', 'b']);
+  });
+
   it('when an instance is made anew under the same name at once', async () => {
     const { mock, names } = await deploy('anew');
     await engine.ok('DELETE', '/instances/anew');

@@ -96,7 +96,7 @@ export class KubernetesRuntime {
     this.caches = new Caches(shared);
     const { objects, ledgers, histories } = this.caches;
     const { targets, solutions, instances, containers } = objects;
-    const pictures = [targets, solutions, instances, containers, ledgers];
+    const pictures = () => [targets, solutions, instances, containers, ledgers, this.inbox.posted];
     const reach = new Reach({ client, pictures, ledgers, namespaces });
     const inReach = (kind: DeployableKind) => reach.within(objects.of<DeployableKind>(kind));
     const own = new OwnOrders({ objects, lanes: () => this.lanes });

@@ -84,7 +84,7 @@ describeKubernetes('objects as custom resources', (cluster) => {
       store: new KubernetesObjectStore({
         client,
         cache: objects,
-        linesOf: async (uid) => (await ledger.entriesOf(uid)).map(lineOf),
+        linesOf: (uid) => ledger.entriesAbout(uid).map(lineOf),
         takeReport: () => Promise.resolve(),
       }),
       namespaces,

@@ -316,6 +316,20 @@ export class Operator {
     });
   }
 
+  /** What others have on a target that nobody can reach any more: they would try to remove it for ever. */
+  async #giveUpOn(targetUid: string): Promise<LedgerEntry[]> {
+    const { lanes, ledger, ledgers } = this.parts;
+    const owners = ledgers.byIndex('target', targetUid).flatMap(({ spec: { owner } }) => {
+      const { kind, namespace, name } = owner;
+      return kind === 'Inline' ? [] : { kind, namespace, name };
+    });
+    // A run under way would write down once more what it is about to remove.
+    for (const owner of owners) lanes.forget(owner);
+    const left = await ledger.releaseOn(targetUid);
+    for (const { kind, namespace, name } of owners) await this.#look(kind, namespace, name);
+    return left;
+  }
+
   /** `symphony/deletion-policy: orphan` on an object that is being deleted. */
   #giveUpIfAsked(kind: DeployableKind, object: CustomObject): void {
     const { deletionTimestamp, annotations, namespace = '', name, uid = '' } = object.metadata;
@@ -326,6 +340,7 @@ export class Operator {
       lanes.forget({ kind, namespace, name });
       const strays = reattachment.straysOf({ kind, namespace, name, uid }).map(({ spec }) => spec.owner.uid);
       const left = (await Promise.all([uid, ...strays].map((each) => ledger.releaseOwner(each)))).flat();
+      if (kind === 'Target') left.push(...(await this.#giveUpOn(uid)));
       await finalizers.remove(kind, { namespace, name }, uid);
       log.log({
         msg: 'An object was orphaned as asked',

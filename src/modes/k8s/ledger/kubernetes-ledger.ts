@@ -155,9 +155,23 @@ export class KubernetesLedger extends Ledger {
     }
   }
 
+  /** What an object has deployed, and what others have deployed on it where it is a target. */
+  entriesAbout(uid: string): LedgerEntry[] {
+    const { cache } = this.options;
+    return [...new Set([...cache.byIndex('owner', uid), ...cache.byIndex('target', uid)])].flatMap(entriesIn);
+  }
+
   /** Gives up the entries of an owner without removing anything. @returns what was in them */
-  async releaseOwner(ownerUid: string): Promise<LedgerEntry[]> {
-    const ledgers = this.options.cache.byIndex('owner', ownerUid);
+  releaseOwner(ownerUid: string): Promise<LedgerEntry[]> {
+    return this.#giveUp(this.options.cache.byIndex('owner', ownerUid));
+  }
+
+  /** Gives up what anybody has on a target without removing anything. @returns what was in the ledgers */
+  releaseOn(targetUid: string): Promise<LedgerEntry[]> {
+    return this.#giveUp(this.options.cache.byIndex('target', targetUid));
+  }
+
+  async #giveUp(ledgers: readonly LedgerObject[]): Promise<LedgerEntry[]> {
     await Promise.all(
       ledgers.map((ledger) =>
         this.#inTurn(ledger.spec, async () => {
@@ -167,8 +181,10 @@ export class KubernetesLedger extends Ledger {
       ),
     );
     const left = ledgers.flatMap(entriesIn);
-    const [first] = left;
-    if (first) this.options.released?.(first.owner, left);
+    for (const entries of grouped(left, ({ owner }) => owner.uid).values()) {
+      const [first] = entries;
+      if (first) this.options.released?.(first.owner, entries);
+    }
     return left;
   }
 

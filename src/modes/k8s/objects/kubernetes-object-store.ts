@@ -55,8 +55,8 @@ export interface ObjectCache {
 export interface KubernetesObjectStoreOptions {
   client: Pick<ApiClient, 'get' | 'create' | 'replace' | 'patch' | 'delete'>;
   cache: ObjectCache;
-  /** What an owner's ledgers hold, one line each: `<component> on <target> (<provider>)`. */
-  linesOf(ownerUid: string): Promise<string[]>;
+  /** What an object has deployed, and what others have on it, one line each: `<component> on <target> (<provider>)`. */
+  linesOf(uid: string): string[];
   /** Writes down what was reported of a component, for the leader to take up. */
   takeReport(target: CustomObject<'Target'>, report: ComponentReport): Promise<void>;
 }
@@ -115,7 +115,7 @@ export class KubernetesObjectStore extends ObjectStore {
   override orphan(key: ObjectKey<DeployableKind>, precondition: Precondition): Promise<OrphanResult> {
     return trying(async () => {
       const { live, before } = await this.#existing(key, precondition);
-      const left = await this.options.linesOf(before.uid);
+      const left = this.options.linesOf(before.uid);
       const marked = await this.#client.patch(
         typeOf<DeployableKind>(key.kind),
         key,
