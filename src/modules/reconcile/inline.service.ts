@@ -9,7 +9,7 @@ import {
 } from '@symphony/model';
 import { generateInline } from '@symphony/planning';
 import { JobStore, JobWaker, SummaryStore, type LaneKey, type LaneOrder } from '../queue/index.js';
-import { DesiredStateReader, RunPlanner } from '../solution/index.js';
+import { DesiredStateReader, lookWithin, RunPlanner } from '../solution/index.js';
 import { blockedSummary } from './report.js';
 import { inlineSummaryKey } from './subject.js';
 
@@ -26,7 +26,8 @@ export interface InlineRequest {
 const WAIT_MS = 15 * 60_000;
 /** Covers a wake-up that got lost, and runs on other replicas. */
 const LOOK_EVERY_MS = 1_000;
-const OBSERVE_DEADLINE_MS = 60_000;
+/** Longer than a call of a provider: one that does not answer in time says so itself. */
+const OBSERVE_DEADLINE_MS = 70_000;
 
 /** Posted deployments: orders on the lane of (namespace, instance name), waited for. */
 @Injectable()
@@ -68,12 +69,14 @@ export class InlineService {
     return result?.summary ?? blockedSummary(reason('Interrupted'), request.removal, deployment.jobId);
   }
 
-  /** What the providers report for the deployment now. */
+  /** What the providers report for the deployment now. @throws UnavailableError when it takes too long */
   async observe(request: InlineRequest): Promise<ComponentSpec[]> {
     const deployment = this.#generate(request);
     const uids = deployment.targets.map((target) => target.uid);
-    const { ledger } = await this.reader.readInline(deployment.owner.uid, uids);
-    return this.planner.observe(deployment, ledger, AbortSignal.timeout(OBSERVE_DEADLINE_MS));
+    return lookWithin(OBSERVE_DEADLINE_MS, async (stop) => {
+      const { ledger } = await this.reader.readInline(deployment.owner.uid, uids);
+      return this.planner.observe(deployment, ledger, stop);
+    });
   }
 
   #generate(request: InlineRequest): Deployment {

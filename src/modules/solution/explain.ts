@@ -16,6 +16,7 @@ import {
   type ConstraintCheck,
 } from '@symphony/planning';
 import type { DesiredStateReader, Snapshot, SnapshotKey } from './desired-state.js';
+import { lookWithin } from './look-within.js';
 import type { PlannedRun, RunPlanner } from './run-planner.js';
 
 interface ExplainedAction {
@@ -44,22 +45,38 @@ export interface Explanation {
   notes: { target: string; component: string; why: string }[];
 }
 
-const DEADLINE_MS = 60_000;
+export interface ExplainerOptions {
+  /** A target that has not answered by then is shown as not read, in milliseconds. */
+  patienceMs: number;
+  /** When the caller gets an answer, whatever is still missing. Leaves calls that were cut short the time to end. */
+  deadlineMs: number;
+}
+
+const DEFAULTS: ExplainerOptions = { patienceMs: 45_000, deadlineMs: 60_000 };
 
 /** Answers what a reconcile would do, by the very same reading and planning, and touches nothing. */
 export class Explainer {
+  readonly #options: ExplainerOptions;
+
   constructor(
     private readonly reader: DesiredStateReader,
     private readonly planner: RunPlanner,
-  ) {}
+    options: Partial<ExplainerOptions> = {},
+  ) {
+    this.#options = { ...DEFAULTS, ...options };
+  }
 
-  /** @throws NotFoundError */
-  async explain(key: SnapshotKey): Promise<Explanation> {
+  /** @throws NotFoundError, UnavailableError when it takes too long */
+  explain(key: SnapshotKey): Promise<Explanation> {
+    return lookWithin(this.#options.deadlineMs, (stop) => this.#explain(key, stop));
+  }
+
+  async #explain(key: SnapshotKey, stop: AbortSignal): Promise<Explanation> {
     const snapshot = await this.reader.read(key);
     const { object } = snapshot;
     if (!object)
       throw new NotFoundError(`There is no ${key.kind} ${key.name} in namespace ${key.namespace}.`);
-    const stop = AbortSignal.timeout(DEADLINE_MS);
+    const { patienceMs } = this.#options;
     const base = { namespace: object.namespace, name: object.name, generation: object.generation };
     try {
       const run = await this.planner.prepare({
@@ -72,10 +89,11 @@ export class Explainer {
         forceRedeploy: new Set(),
         readOnly: true,
         stop,
-        cancel: stop,
+        // Ends the looks that are still under way, each with a reason, and the plan says the rest.
+        cancel: AbortSignal.timeout(patienceMs),
       });
       if (!run) throw new Error('a plan without skipWhen is never skipped');
-      return { ...base, ...explained(run) };
+      return { ...base, ...explained(run, patienceMs) };
     } catch (error) {
       const blocked = blockedBy(error);
       if (!blocked) throw error;
@@ -104,7 +122,10 @@ function blockedBy(error: unknown): Reason | undefined {
   return undefined;
 }
 
-function explained(run: PlannedRun): Omit<Explanation, 'namespace' | 'name' | 'generation'> {
+function explained(
+  run: PlannedRun,
+  patienceMs: number,
+): Omit<Explanation, 'namespace' | 'name' | 'generation'> {
   const { plan, deployment } = run;
   const actions = [...plan.kept, ...plan.steps.flatMap((step) => step.actions)];
   const labels = new Map(actions.map((action) => [action.id, `${action.component} on ${action.target}`]));
@@ -113,7 +134,8 @@ function explained(run: PlannedRun): Omit<Explanation, 'namespace' | 'name' | 'g
   for (const action of actions) {
     const list = byTarget.get(action.target) ?? [];
     byTarget.set(action.target, list);
-    list.push(explainedAction(action, labels, run.values.redact));
+    const given = explainedAction(action, labels, run.values.redact);
+    list.push({ ...given, reason: unlessCutShort(given.reason, patienceMs) });
   }
   const unmatched = !deployment.removal && deployment.targets.length === 0 && actions.length === 0;
   const blocked = plan.guard ?? (unmatched ? reason('NoTargetMatched') : undefined);
@@ -126,6 +148,12 @@ function explained(run: PlannedRun): Omit<Explanation, 'namespace' | 'name' | 'g
     mismatches: deployment.mismatches,
     notes: deployment.notes,
   };
+}
+
+/** Nobody orders anything while a plan is made: a look that had to make way went on for too long. */
+function unlessCutShort(given: Reason, patienceMs: number): Reason {
+  if (given.code !== 'Superseded') return given;
+  return reason('ProviderTimeout', `No answer within ${patienceMs / 1000} s.`);
 }
 
 function isInSync(plan: Plan): boolean {

@@ -10,6 +10,7 @@ export * from './values/environment-source.js';
 export * from './values/file-source.js';
 export * from './values/value-source.js';
 export * from './explain.js';
+export * from './look-within.js';
 export * from './run-history.js';
 export * from './digest-key.js';
 export * from './solution.module.js';

@@ -2,10 +2,10 @@ import { Controller, Get, Inject, Param, Query, Res } from '@nestjs/common';
 import { ApiOperation, ApiParam, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { DEFAULT_NAMESPACE, InvalidInputError, NotFoundError, type DeployableKind } from '@symphony/model';
 import type { FastifyReply } from 'fastify';
-import { DesiredStateReader } from './desired-state.js';
 import { Explainer, type Explanation } from './explain.js';
 import { RunHistory } from './run-history.js';
 import type { RunRecord } from '../queue/index.js';
+import { ObjectStore } from '../state/index.js';
 
 const DEFAULT_LIMIT = 20;
 const MAX_LIMIT = 200;
@@ -33,7 +33,7 @@ abstract class RunsController {
 
   constructor(
     @Inject(Explainer) private readonly explainer: Explainer,
-    @Inject(DesiredStateReader) private readonly reader: DesiredStateReader,
+    @Inject(ObjectStore) private readonly objects: ObjectStore,
     @Inject(RunHistory) private readonly history: RunHistory,
   ) {}
 
@@ -85,7 +85,7 @@ abstract class RunsController {
 
   async #uidOf(name: string, namespace: string | undefined): Promise<string> {
     const key = { kind: this.kind, namespace: namespace || DEFAULT_NAMESPACE, name };
-    const { object } = await this.reader.read(key);
+    const object = await this.objects.get(key);
     if (!object) throw new NotFoundError(`There is no ${key.kind} ${name} in namespace ${key.namespace}.`);
     return object.uid;
   }

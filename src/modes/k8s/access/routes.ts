@@ -19,7 +19,7 @@ export interface LeaderWay {
   orItself?: boolean;
 }
 
-/** Longer than the longest look at providers (a minute). */
+/** Longer than the longest look at providers (70 s). */
 const LOOK: LeaderWay = { withinMs: 75_000 };
 /** Runs are in the leader's memory at once, and in the cluster some seconds later. */
 const HISTORY: LeaderWay = { withinMs: 5_000, orItself: true };
