@@ -252,14 +252,17 @@ export class JobManager implements OnApplicationBootstrap, BeforeApplicationShut
   }
 }
 
-/** A newer order that came in through this process is known at once. */
+/**
+ * A newer order that came in through this process is known at once. The one that the run covers may be told late: its lane was
+ * claimed before the acknowledgement of its commit was here.
+ */
 function supersedeOrdered(session: WorkerSession, hint: WakeHint): void {
   if (session.runs.size === 0) return;
-  const ordered = new Set(hint.lanes.map(keyText));
-  const fences = [...session.runs.values()]
-    .filter((run) => ordered.has(keyText(run.claim)))
-    .map((run) => run.claim.fence);
-  session.supersede(fences);
+  const ordered = new Map(hint.lanes.map((lane) => [keyText(lane), lane.seq]));
+  const runs = [...session.runs.values()].filter(({ claim }) => ordered.has(keyText(claim)));
+  const newer = runs.filter(({ claim }) => BigInt(ordered.get(keyText(claim)) ?? 0) > BigInt(claim.seq));
+  session.supersede(newer.map(({ claim }) => claim.fence));
+  if (runs.some(({ claim }) => ordered.get(keyText(claim)) === undefined)) session.renewSoon();
 }
 
 function keyText({ kind, namespace, name }: { kind: string; namespace: string; name: string }): string {

@@ -1,9 +1,15 @@
 import type { LaneKey } from './lanes.js';
 
+/** A lane that something was ordered for. */
+export interface OrderedLane extends LaneKey {
+  /** Decimal number of the order, by which a run knows whether it covers it. Left out: the store has to be asked. */
+  seq?: string;
+}
+
 /** What changed, as far as whoever tells it knows. */
 export interface WakeHint {
-  /** Lanes that were ordered in this process; empty when another process did it, or it is not known. */
-  lanes: readonly LaneKey[];
+  /** Lanes that were ordered in this process; empty when another process did it, it is not known, or nothing was ordered. */
+  lanes: readonly OrderedLane[];
   fanOuts: boolean;
 }
 

@@ -26,8 +26,8 @@ export async function openQueue(label: string, options: ConnectOptions = {}): Pr
     url: testDatabase.url,
     order: async (...orders) => {
       const complete = orders.map((order) => orderOf(order));
-      await orderLanes(process.database, complete);
-      process.wakeups.wake({ lanes: complete, fanOuts: false });
+      const lanes = await orderLanes(process.database, complete);
+      process.wakeups.wake({ lanes, fanOuts: false });
     },
     clear: async () => {
       await process.database.query('TRUNCATE lanes, lane_payloads, workers, fan_outs, objects CASCADE');

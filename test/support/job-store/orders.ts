@@ -213,6 +213,19 @@ export function ordersConformance(bench: () => Bench): void {
       expect(heard).toEqual(['a', 'b', 'p']);
     });
 
+    test('an order is told of with its number, by which a run knows whether it covers it', async () => {
+      const heard: (string | undefined)[] = [];
+      const stop = bench().store.onWake(({ lanes }) => heard.push(...lanes.map(({ seq }) => seq)));
+      await bench().order({ name: 'a' });
+      const { seq } = await bench().claimOne();
+      await bench().order({ name: 'a' });
+      await bench().post('p', '1');
+      const posted = await bench().claimOne();
+      stop();
+      expect(heard).toEqual([seq, expect.any(String), posted.seq]);
+      expect(Number(heard[1])).toBeGreaterThan(Number(seq));
+    });
+
     test('a listener that throws hurts nobody', async () => {
       const heard: unknown[] = [];
       const stops = [

@@ -136,13 +136,14 @@ export class LaneTable {
 
   /**
    * Folds an order into its lane. Without a lane and without an object it is dropped.
+   * @returns the number of the order; undefined: dropped
    * @throws UnavailableError when this replica does not lead
    */
-  order(order: LaneOrder): void {
+  order(order: LaneOrder): number | undefined {
     if (!this.leading) throw notLeading();
     const lane = this.#lanes.get(keyText(order));
-    if (!lane && !order.payload && !this.options.exists(order)) return;
-    this.#fold(lane ?? this.#create(order, order.generation, order.action === 'delete'), order);
+    if (!lane && !order.payload && !this.options.exists(order)) return undefined;
+    return this.#fold(lane ?? this.#create(order, order.generation, order.action === 'delete'), order);
   }
 
   /** @returns the number of the order @throws ConflictError, InvalidInputError, UnavailableError */

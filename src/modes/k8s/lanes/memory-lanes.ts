@@ -14,6 +14,7 @@ import {
   type LaneOrder,
   type LaneQuery,
   type LaneView,
+  type OrderedLane,
   type RunOutcome,
   type WakeHint,
 } from '../../../modules/queue/index.js';
@@ -107,8 +108,8 @@ export class MemoryLanes extends JobStore {
 
   /** Takes a posted deployment that was accepted before. @throws UnavailableError on a replica that does not lead */
   takePosted(order: LaneOrder & { payload: InlinePayload }): void {
-    this.#table.takePosted(order);
-    this.#waker.wake({ lanes: [order], fanOuts: false });
+    const seq = this.#table.takePosted(order);
+    this.#waker.wake({ lanes: [numbered(order, seq)], fanOuts: false });
   }
 
   /** The record of a posted deployment is gone. Its run, if there is one, is fenced. */
@@ -141,8 +142,7 @@ export class MemoryLanes extends JobStore {
 
   override order(orders: readonly LaneOrder[]): Promise<void> {
     return attempt(() => {
-      for (const order of orders) this.#table.order(order);
-      this.#waker.wake({ lanes: orders, fanOuts: false });
+      this.#waker.wake({ lanes: this.#order(orders), fanOuts: false });
     });
   }
 
@@ -159,7 +159,7 @@ export class MemoryLanes extends JobStore {
   override orderInline(order: LaneOrder & { payload: InlinePayload }): Promise<string> {
     return attempt(() => {
       const seq = this.#table.orderInline(order);
-      this.#waker.wake({ lanes: [order], fanOuts: false });
+      this.#waker.wake({ lanes: [numbered(order, seq)], fanOuts: false });
       return String(seq);
     });
   }
@@ -252,8 +252,8 @@ export class MemoryLanes extends JobStore {
 
   override expandFanOuts(pageSize: number): Promise<boolean> {
     return this.#fanOuts.expand(pageSize, (orders) => {
-      for (const order of orders) this.#table.order(order);
-      if (orders.length > 0) this.#waker.wake({ lanes: orders, fanOuts: false });
+      const lanes = this.#order(orders);
+      if (lanes.length > 0) this.#waker.wake({ lanes, fanOuts: false });
     });
   }
 
@@ -265,6 +265,13 @@ export class MemoryLanes extends JobStore {
   get #table(): LaneTable {
     if (this.#lanes.leading && !this.#isLive()) this.drop();
     return this.#lanes;
+  }
+
+  #order(orders: readonly LaneOrder[]): OrderedLane[] {
+    return orders.flatMap((order) => {
+      const seq = this.#table.order(order);
+      return seq === undefined ? [] : [numbered(order, seq)];
+    });
   }
 
   async #written(lane: Lane, claim: Claim, outcome: RunOutcome): Promise<CompleteResult> {
@@ -290,6 +297,10 @@ export class MemoryLanes extends JobStore {
     // The removal of an object may be seen, and its lane forgotten, before the answer to it is here.
     return table.has(lane) ? table.finish(lane, outcome) : DONE;
   }
+}
+
+function numbered({ kind, namespace, name }: LaneKey, seq: number): OrderedLane {
+  return { kind, namespace, name, seq: String(seq) };
 }
 
 function nothing(): void {

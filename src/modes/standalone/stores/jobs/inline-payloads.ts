@@ -3,6 +3,7 @@ import {
   storedObjectExists,
   type InlinePayload,
   type LaneOrder,
+  type OrderedLane,
 } from '../../../../modules/queue/index.js';
 import type { Database, Sql, Statement } from '../../database/database.js';
 import { orderLanes } from './orders.js';
@@ -57,12 +58,12 @@ export async function inlinePayloads(
 /**
  * Orders a posted deployment in the caller's transaction. The lane is locked first; whoever creates the object meanwhile
  * waits at the lane, and its order then replaces this one.
- * @returns the number of the order
+ * @returns its lane with the number of the order
  */
 export async function orderInlineLane(
   tx: Sql,
   order: LaneOrder & { payload: InlinePayload },
-): Promise<string> {
+): Promise<OrderedLane & { seq: string }> {
   const [lane] = await orderLanes(tx, [order]);
   if (!lane) throw new Error('an order returned no lane');
   const stored = await tx.query(STORED, [order.kind, order.namespace, order.name]);
@@ -71,5 +72,5 @@ export async function orderInlineLane(
   if (previous) refuseOlderJob(previous.job_id, order.payload.jobId);
   const { deployment, jobId, activeTarget } = order.payload;
   await tx.query(WRITE, [lane.id, jobId, activeTarget ?? null, JSON.stringify(deployment)]);
-  return lane.order_seq;
+  return lane;
 }

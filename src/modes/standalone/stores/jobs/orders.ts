@@ -1,4 +1,10 @@
-import { CAUSES, type FanOut, type LaneKey, type LaneOrder } from '../../../../modules/queue/index.js';
+import {
+  CAUSES,
+  type FanOut,
+  type LaneKey,
+  type LaneOrder,
+  type OrderedLane,
+} from '../../../../modules/queue/index.js';
 import type { Sql, Statement } from '../../database/database.js';
 
 /**
@@ -31,7 +37,7 @@ const ORDER: Statement = {
     ordered_at = CASE WHEN l.due_at IS NULL OR l.order_seq = l.claimed_seq THEN now() ELSE l.ordered_at END,
     due_at     = least(l.due_at, excluded.due_at),
     attempts   = 0
-  RETURNING l.id, l.order_seq, l.xmax = 0 AS inserted`,
+  RETURNING l.id, l.kind, l.namespace, l.name, l.order_seq AS seq, l.xmax = 0 AS inserted`,
 };
 
 const INSERT_FAN_OUTS: Statement = {
@@ -61,22 +67,21 @@ const DROP_STRAYS: Statement = {
     AND NOT EXISTS (SELECT FROM objects o WHERE (o.kind, o.namespace, o.name) = (l.kind, l.namespace, l.name))`,
 };
 
-export interface OrderedLane {
+export interface StoredOrder extends OrderedLane {
   id: string;
-  /** Number of the order. */
-  order_seq: string;
+  seq: string;
   /** The lane did not exist before. */
   inserted: boolean;
 }
 
 /**
- * Folds orders into their lanes, in the caller's transaction. Whoever calls it tells a `JobWaker` after the commit.
+ * Folds orders into their lanes, in the caller's transaction. Whoever calls it tells a `JobWaker` of the result after the commit.
  * A person's or dependent's order ends the backoff of a failing lane.
  */
-export async function orderLanes(sql: Sql, orders: readonly LaneOrder[]): Promise<OrderedLane[]> {
+export async function orderLanes(sql: Sql, orders: readonly LaneOrder[]): Promise<StoredOrder[]> {
   if (orders.length === 0) return [];
   const folded = foldOrders(orders);
-  return sql.query<OrderedLane>(ORDER, [
+  return sql.query<StoredOrder>(ORDER, [
     folded.map((order) => order.kind),
     folded.map((order) => order.namespace),
     folded.map((order) => order.name),
@@ -93,10 +98,11 @@ export async function orderLanes(sql: Sql, orders: readonly LaneOrder[]): Promis
  * Orders objects that were read without a lock. One that was removed meanwhile took its lane along, and must not get
  * another: whoever makes an object of that name anew would inherit a generation that is not its own.
  */
-export async function orderUnlocked(tx: Sql, orders: readonly LaneOrder[]): Promise<void> {
+export async function orderUnlocked(tx: Sql, orders: readonly LaneOrder[]): Promise<OrderedLane[]> {
   const lanes = await orderLanes(tx, orders);
   const inserted = lanes.filter((lane) => lane.inserted).map((lane) => lane.id);
   if (inserted.length > 0) await tx.query(DROP_STRAYS, [inserted]);
+  return lanes;
 }
 
 /** Stores requests to order dependents, in the caller's transaction. Tell a `JobWaker` after the commit. */

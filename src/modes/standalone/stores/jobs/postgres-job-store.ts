@@ -51,19 +51,20 @@ export class PostgresJobStore extends JobStore {
   }
 
   override async order(orders: readonly LaneOrder[]): Promise<void> {
-    await this.database.transaction((tx) => orderUnlocked(tx, orders));
-    this.wakeups.wake({ lanes: orders, fanOuts: false });
+    const lanes = await this.database.transaction((tx) => orderUnlocked(tx, orders));
+    this.wakeups.wake({ lanes, fanOuts: false });
   }
 
   override async orderInline(order: LaneOrder & { payload: InlinePayload }): Promise<string> {
-    const seq = await this.database.transaction((tx) => orderInlineLane(tx, order));
-    this.wakeups.wake({ lanes: [order], fanOuts: false });
-    return seq;
+    const lane = await this.database.transaction((tx) => orderInlineLane(tx, order));
+    this.wakeups.wake({ lanes: [lane], fanOuts: false });
+    return lane.seq;
   }
 
   override async suspend(key: LaneKey, suspended: boolean): Promise<boolean> {
     const found = await suspendLane(this.database, key, suspended);
-    if (found && !suspended) this.wakeups.wake({ lanes: [key], fanOuts: false });
+    // Nothing was ordered: a run under way goes on.
+    if (found && !suspended) this.wakeups.wake({ lanes: [], fanOuts: false });
     return found;
   }
 
