@@ -55,7 +55,7 @@ async function view(...refused: `${string}/${Means}`[]): Promise<{
     server.cutAll();
     await Promise.all([targets.stop(), ledgers.stop()]);
   });
-  const reach = new Reach({ client, pictures: [targets, ledgers], ledgers, namespaces, lateMs: 50 });
+  const reach = new Reach({ client, pictures: () => [targets, ledgers], ledgers, namespaces, lateMs: 50 });
   return { server, reach, targets, ledgers, refused: now, failing };
 }
 

@@ -14,8 +14,8 @@ interface Picture {
 
 export interface ReachParts {
   client: ApiClient;
-  /** All that decisions are made from: without one of them nothing is decided. */
-  pictures: readonly Picture[];
+  /** All that decisions are made from: without one of them nothing is decided. Asked for when a term begins. */
+  pictures: () => readonly Picture[];
   ledgers: { seen(ledger: LedgerObject): void };
   /** Those that are served; undefined: all, which are in reach together or not at all. */
   namespaces: readonly string[] | undefined;
@@ -121,9 +121,9 @@ export class Reach {
   async #read(namespace: string | undefined, signal: AbortSignal): Promise<AccessError | undefined> {
     const { client, pictures, ledgers } = this.parts;
     try {
-      await Promise.all(pictures.map((picture) => picture.whenSynced({ namespace, signal })));
+      await Promise.all(pictures().map((picture) => picture.whenSynced({ namespace, signal })));
       // What was seen before the right to it was taken away is an old picture.
-      for (const picture of pictures) {
+      for (const picture of pictures()) {
         const problem = picture.problemIn(namespace);
         if (problem instanceof AccessError) throw problem;
       }
@@ -137,14 +137,14 @@ export class Reach {
   }
 
   #problemIn(namespace: string | undefined): string | undefined {
-    const problems = this.parts.pictures.flatMap((picture) => picture.problemIn(namespace)?.message ?? []);
+    const problems = this.parts.pictures().flatMap((picture) => picture.problemIn(namespace)?.message ?? []);
     return problems.length > 0 ? [...new Set(problems)].join('; ') : undefined;
   }
 
   /** Also listing is tried: a new term that finds it out of reach once more would be for nothing. */
   async #isThere(namespace: string, signal: AbortSignal): Promise<boolean> {
     const { client, pictures } = this.parts;
-    if (!pictures.every((picture) => picture.follows(namespace))) return false;
+    if (!pictures().every((picture) => picture.follows(namespace))) return false;
     try {
       await client.list(LEDGER_TYPE, { namespace, signal, limit: 1 });
       return true;

@@ -70,8 +70,10 @@ export class PostedLanes {
   #unsubscribe: (() => void)[] = [];
   /** Of the term in which this replica leads. */
   #over = new AbortController();
-  /** By record, the order that its lane was given last in this term. Undefined: the records are not read yet. */
-  #taken: Map<string, number> | undefined;
+  /** By record, the order that its lane was given last in this term. */
+  readonly #taken = new Map<string, number>();
+  /** The served namespaces whose records were read in this term: in no other one anything is decided. Undefined stands for all. */
+  readonly #known = new Set<string | undefined>();
   #read = Promise.resolve();
   #sweeping: NodeJS.Timeout | undefined;
 
@@ -100,14 +102,16 @@ export class PostedLanes {
     this.end();
     const { signal } = (this.#over = new AbortController());
     setMaxListeners(0, signal);
-    this.#read = new Promise((resolve) => {
-      this.#untilDone(() => this.#readAll(signal).finally(resolve), signal);
-    });
+    const { namespaces, inReach } = this.options;
+    const served = (namespaces ?? [undefined]).filter((namespace) => inReach(namespace));
+    this.#read = Promise.all(served.map((namespace) => this.#begun(namespace, signal))).then(() => undefined);
+    this.#sweeping = setInterval(() => this.#sweep(signal), this.#timing.sweepEveryMs).unref();
   }
 
   end(): void {
     this.#over.abort(new Error('the term has ended'));
-    this.#taken = undefined;
+    this.#taken.clear();
+    this.#known.clear();
     clearInterval(this.#sweeping);
   }
 
@@ -116,27 +120,28 @@ export class PostedLanes {
     return this.#read;
   }
 
+  /** Each namespace by itself: what the server refuses of one holds no other up. Resolves after the first attempt. */
+  #begun(namespace: string | undefined, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      this.#untilDone(() => this.#readIn(namespace, signal).finally(resolve), signal, namespace);
+    });
+  }
+
   /** The records are read anew: what another leader wrote last decides what has run. */
-  async #readAll(signal: AbortSignal): Promise<void> {
-    const { client, namespaces, inReach, cache } = this.options;
-    const lists = (namespaces ?? [undefined])
-      .filter((namespace) => inReach(namespace))
-      .map((namespace) => listAll(client, POSTED_TYPE, { namespace, signal }));
-    const records = (await Promise.all(lists)).flatMap(({ items }) => items);
+  async #readIn(namespace: string | undefined, signal: AbortSignal): Promise<void> {
+    const { client, cache } = this.options;
+    const { items: records } = await listAll(client, POSTED_TYPE, { namespace, signal });
     if (signal.aborted) return;
     for (const record of records) cache.seen(record);
     // In one go with the lanes: from here on, changes are taken as they come.
-    this.#taken = new Map();
-    for (const record of records) {
-      const { namespace, name } = record.metadata;
+    this.#known.add(namespace);
+    for (const { metadata } of records) {
       // What was seen since the list was made is newer.
-      const known = cache.get({ name, namespace: namespace ?? '' });
-      if (known && known.metadata.uid === record.metadata.uid) this.#recall(known, signal);
+      const known = cache.get({ name: metadata.name, namespace: metadata.namespace ?? '' });
+      if (known && known.metadata.uid === metadata.uid) this.#recall(known, signal);
     }
-    this.#removeStrays(records);
-    this.#sweep(signal);
-    this.#sweeping = setInterval(() => this.#sweep(signal), this.#timing.sweepEveryMs);
-    this.#sweeping.unref();
+    this.#removeStrays(records, namespace);
+    this.#sweep(signal, namespace);
   }
 
   #recall(record: PostedObject, signal: AbortSignal): void {
@@ -154,7 +159,7 @@ export class PostedLanes {
     if (!this.#decidesIn(key.namespace)) return;
     if (!after) {
       // Should it appear again, as after a list that lacked it for a moment, it has a lane to get anew.
-      this.#taken?.delete(key.uid);
+      this.#taken.delete(key.uid);
       if (before) lanes().forgetPosted(laneKeyOf(before));
       return;
     }
@@ -173,7 +178,8 @@ export class PostedLanes {
 
   #decidesIn(namespace: string): boolean {
     const { lanes, inReach } = this.options;
-    return this.#taken !== undefined && lanes().leading && inReach(namespace);
+    const isKnown = this.#known.has(undefined) || this.#known.has(namespace);
+    return isKnown && lanes().leading && inReach(namespace);
   }
 
   #order(record: PostedObject): void {
@@ -192,20 +198,23 @@ export class PostedLanes {
   }
 
   #isTaken({ metadata: { uid = '' }, spec }: PostedObject): boolean {
-    return (this.#taken?.get(uid) ?? 0) >= spec.seq;
+    return (this.#taken.get(uid) ?? 0) >= spec.seq;
   }
 
   #take({ metadata: { uid = '' }, spec }: PostedObject): void {
-    this.#taken?.set(uid, spec.seq);
+    this.#taken.set(uid, spec.seq);
   }
 
-  /** Ledgers that are to go with their namespace, and whose record has gone before them. */
-  #removeStrays(records: readonly PostedObject[]): void {
+  /**
+   * Ledgers that are to go with their namespace, and whose record has gone before them.
+   * @param records all of the namespace
+   */
+  #removeStrays(records: readonly PostedObject[], of: string | undefined): void {
     const known = new Set(records.map(({ spec }) => spec.owner.uid));
     for (const { metadata, spec } of this.options.ledgers.list()) {
       const { kind, namespace, name, uid } = spec.owner;
       if (kind !== 'Inline' || metadata.deletionTimestamp === undefined || known.has(uid)) continue;
-      if (!this.options.inReach(namespace)) continue;
+      if ((of !== undefined && namespace !== of) || !this.#decidesIn(namespace)) continue;
       known.add(uid);
       this.options.lanes().takePosted({
         kind: 'Instance',
@@ -219,14 +228,15 @@ export class PostedLanes {
     }
   }
 
-  /** Lets records go that nobody needs any more. */
-  #sweep(signal: AbortSignal): void {
-    const { cache, ledgers, client, records, inReach } = this.options;
+  /** Lets records go that nobody needs any more. @param of in one namespace; undefined: in all */
+  #sweep(signal: AbortSignal, of?: string): void {
+    const { cache, ledgers, client, records } = this.options;
     const before = Date.now() - this.#timing.keptMs;
     for (const record of cache.list()) {
       const { last, owner, seq, doneSeq } = record.spec;
       if (
-        !inReach(owner.namespace) ||
+        (of !== undefined && owner.namespace !== of) ||
+        !this.#decidesIn(owner.namespace) ||
         isOpen(record) ||
         doneSeq < seq ||
         !last ||
@@ -244,7 +254,7 @@ export class PostedLanes {
   }
 
   /** Tries until it is done, or the term is over. */
-  #untilDone(work: () => Promise<void>, signal: AbortSignal): void {
+  #untilDone(work: () => Promise<void>, signal: AbortSignal, namespace?: string): void {
     void (async () => {
       for (let attempt = 1; !signal.aborted; attempt++) {
         try {
@@ -252,7 +262,8 @@ export class PostedLanes {
           return;
         } catch (error) {
           if (signal.aborted) return;
-          this.options.log.warn({ msg: 'Posted deployments: it is tried again', error: messageOf(error) });
+          const fields = { ...(namespace === undefined ? {} : { namespace }), error: messageOf(error) };
+          this.options.log.warn({ msg: 'Posted deployments: it is tried again', ...fields });
           await pause(backoffMs(attempt, RETRY), signal);
         }
       }
