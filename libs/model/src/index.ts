@@ -38,3 +38,4 @@ export * from './removal.js';
 export * from './schema.js';
 export * from './state-codes.js';
 export * from './summary.js';
+export * from './text.js';

@@ -4,5 +4,6 @@ export * from './contract.js';
 export * from './errors.js';
 export * from './in-order.js';
 export * from './redact.js';
+export * from './redacted-deep.js';
 export * from './text-form.js';
 export * from './validation-rule.js';

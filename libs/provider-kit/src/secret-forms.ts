@@ -1,3 +1,5 @@
+import { storableText } from '@symphony/model';
+
 /** A text to look for. */
 export interface Needle {
   text: string;
@@ -14,11 +16,12 @@ const MIN_LINE = 8;
 /** The secret itself, and single lines of one that has several. */
 export function plainForms(secret: string): Needle[] {
   const lines = secret.split(/\r?\n/);
-  // A lone surrogate cannot be encoded; what stands for it then is the replacement character.
-  const wellFormed = Buffer.from(secret, 'utf8').toString('utf8');
+  // A lone surrogate cannot be encoded, and no store keeps NUL; what stands for them then is the replacement character.
+  const others = new Set([Buffer.from(secret, 'utf8').toString('utf8'), storableText(secret)]);
+  others.delete(secret);
   return [
     secret,
-    ...(wellFormed !== secret && secret.length > 1 ? [wellFormed] : []),
+    ...(secret.length > 1 ? others : []),
     ...(lines.length > 1 ? lines.filter((line) => line.length >= MIN_LINE) : []),
   ].map(exactly);
 }

@@ -11,6 +11,7 @@ import {
   type StoredObject,
 } from '@symphony/model';
 import { DeploymentError, generateForInstance } from '@symphony/planning';
+import { redactedDeep } from '@symphony/provider-kit';
 import { RunHandler, type Claim, type RunControl, type RunOutcome } from '../queue/index.js';
 import {
   silentReason,
@@ -22,7 +23,6 @@ import {
 import type { Ledger } from './ledger.js';
 import { timeLeft } from './late-removal.js';
 import { ProgressSession, type ProgressOptions, type ProgressStore } from './progress.js';
-import { redactedDeep } from './redacted.js';
 import { blockedSummary, recordedSteps, reportOf } from './report.js';
 import {
   blockedOutcome,
@@ -205,7 +205,8 @@ export class Reconciler extends RunHandler {
         const { summary } = reportOf(planned, soFar);
         const total =
           planned.plan.kept.length + planned.plan.steps.reduce((sum, step) => sum + step.actions.length, 0);
-        const running = { ...summary, plannedDeployment: total, allAssignedDeployed: false, skipped: false };
+        const shown = { ...summary, plannedDeployment: total, allAssignedDeployed: false, skipped: false };
+        const running = redactedDeep(shown, planned.values.redact);
         return {
           status: progressStatus(identity, subject, running),
           summaryKey: subject.summaryKey,

@@ -8,9 +8,9 @@ import {
   type StatusWord,
   type SummarySpec,
 } from '@symphony/model';
+import { redactedDeep } from '@symphony/provider-kit';
 import type { Claim, RunOutcome, RunRecord, RunResult, SummaryWrite } from '../queue/index.js';
 import type { PlannedRun } from '../solution/index.js';
-import { redactedDeep } from './redacted.js';
 import { lateReason, timeLeft } from './late-removal.js';
 import { recordedSteps, type RunReport } from './report.js';
 import { sameStatus, statusOf } from './status.js';

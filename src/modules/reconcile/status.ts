@@ -1,12 +1,13 @@
-import type {
-  ComponentError,
-  Condition,
-  ObjectStatus,
-  Reason,
-  StatusWord,
-  SummarySpec,
-  TargetError,
-  TargetStatus,
+import {
+  beginningOf,
+  type ComponentError,
+  type Condition,
+  type ObjectStatus,
+  type Reason,
+  type StatusWord,
+  type SummarySpec,
+  type TargetError,
+  type TargetStatus,
 } from '@symphony/model';
 import type { ComponentReport } from './report.js';
 
@@ -165,8 +166,6 @@ function saysTooMuch(reason: Reason, components: readonly ComponentReport[]): bo
   return shown.some(({ message }) => message.length > MAX_MESSAGE);
 }
 
-/** Never half of a surrogate pair: no store keeps it as it is, and what is found again would be written again. */
 function short(text: string): string {
-  if (text.length <= MAX_MESSAGE) return text;
-  return `${text.slice(0, MAX_MESSAGE - 1).replace(/[\ud800-\udbff]$/, '')}…`;
+  return beginningOf(text, MAX_MESSAGE);
 }

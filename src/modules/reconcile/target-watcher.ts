@@ -1,6 +1,6 @@
 import type { OnApplicationBootstrap, BeforeApplicationShutdown } from '@nestjs/common';
 import { hashOf, messageOf, type DeploymentOwner } from '@symphony/model';
-import type { TargetChange, TargetProvider, WatchCall } from '@symphony/provider-kit';
+import type { TargetChange, WatchCall } from '@symphony/provider-kit';
 import type { JobStore, LaneOrder } from '../queue/index.js';
 import type { ObservedPlace, RunPlanner } from '../solution/index.js';
 import type { Ledger } from './ledger.js';
@@ -106,8 +106,8 @@ export class TargetWatcher implements OnApplicationBootstrap, BeforeApplicationS
   }
 
   async #begin(place: ObservedPlace, unheard: readonly string[]): Promise<void> {
-    const { ownerUid, site, call, provider, target } = place;
-    if (!provider.watch || this.#ended) return;
+    const { ownerUid, site, call, canWatch, target } = place;
+    if (!canWatch || this.#ended) return;
     const { knownAs } = call;
     if (knownAs) this.#markedAs.set(knownAs.owner, ownerUid);
     const marked = { ...target, uid: knownAs?.target ?? target.uid };
@@ -123,23 +123,28 @@ export class TargetWatcher implements OnApplicationBootstrap, BeforeApplicationS
     this.#watches.set(key, watch);
     const onChange = (change: TargetChange): void => this.#changed(site.targetUid, site.targetName, change);
     const watchCall = { target: marked, role: site.role, signal: stop.signal };
-    await this.#listen(key, watch, provider, watchCall, onChange);
+    await this.#listen(key, watch, place, watchCall, onChange);
   }
 
   async #listen(
     key: string,
     watch: Watch,
-    provider: TargetProvider,
+    place: ObservedPlace,
     call: WatchCall,
     onChange: (change: TargetChange) => void,
   ): Promise<void> {
     try {
+      const { provider, release } = this.planner.lease(place);
+      // The connection has to stay for as long as the watch.
+      call.signal.addEventListener('abort', release, { once: true });
       await provider.watch?.(call, onChange);
       for (const owner of watch.unheard ?? []) onChange({ ownerUid: owner, what: 'watch began' });
       watch.unheard = undefined;
     } catch (error) {
       this.#watches.delete(key);
-      if (!call.signal.aborted) {
+      const wasWanted = !call.signal.aborted;
+      watch.stop.abort();
+      if (wasWanted) {
         this.#say(`Target ${call.target.name} cannot be watched: ${messageOf(error)}`);
       }
     }

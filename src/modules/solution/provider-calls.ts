@@ -3,6 +3,8 @@ import {
   isFailure,
   messageOf,
   reason,
+  storableDeep,
+  storableText,
   type BindingSpec,
   type ComponentResultSpec,
   type ComponentSpec,
@@ -19,6 +21,7 @@ import {
 } from '@symphony/provider-kit';
 import type { EngineEvents } from '../events/index.js';
 import type { ProviderRegistry } from '../providers/index.js';
+import { ProviderCache, type Lease } from './provider-cache.js';
 import { TargetSlots } from './target-slots.js';
 
 export interface ProviderCallsOptions {
@@ -73,11 +76,14 @@ export class CallFailure extends Error {
   }
 }
 
-/** Calls providers with a deadline, a slot of the target, cancellation and redaction; every rejection is a CallFailure. */
+/**
+ * Calls providers with a deadline, a slot of the target, cancellation and redaction; every rejection is a CallFailure. What
+ * targets say may be anything: here, and only here, it becomes text that stores keep.
+ */
 export class ProviderCalls {
   readonly #options: ProviderCallsOptions;
   readonly #slots: TargetSlots;
-  readonly #providers = new Map<string, TargetProvider>();
+  readonly #providers = new ProviderCache(MAX_CACHED_PROVIDERS);
 
   constructor(
     private readonly registry: ProviderRegistry,
@@ -88,30 +94,23 @@ export class ProviderCalls {
     this.#slots = slots;
   }
 
-  /** The provider of a binding; kept while it is in use, so that connections are reused. */
+  /** The provider of a binding, for a look at its rule; what goes on for longer takes a lease. @throws CallFailure */
   provider(binding: BindingSpec, config: Record<string, string>): TargetProvider {
-    const key = `${binding.provider}:${hashOf(config)}`;
-    const cached = this.#providers.get(key);
-    if (cached) {
-      // Moves it to the end: the map's order is the order of use.
-      this.#providers.delete(key);
-      this.#providers.set(key, cached);
-      return cached;
-    }
-    const provider = this.#create(binding, config);
-    this.#providers.set(key, provider);
-    this.#evict();
-    return provider;
+    return this.#providers.peek(keyOf(binding, config), () => this.#create(binding, config));
+  }
+
+  /** The provider of a binding, open until it is given back. @throws CallFailure */
+  lease({ binding, config }: Pick<CallSite, 'binding' | 'config'>): Lease {
+    return this.#providers.lease(keyOf(binding, config), () => this.#create(binding, config));
   }
 
   async get(
     site: CallSite,
     call: Omit<GetCall, 'signal' | 'timeoutMs' | 'redact'>,
   ): Promise<ComponentSpec[]> {
-    const provider = this.provider(site.binding, site.config);
     return this.#told('get', site, (begun) =>
-      this.#call('get', site, call, begun, (guard) =>
-        provider.get({ ...call, ...namesOf(site, call), ...guard }),
+      this.#call('get', site, call, begun, async (provider, guard) =>
+        storableDeep(await provider.get({ ...call, ...namesOf(site, call), ...guard })),
       ),
     );
   }
@@ -120,19 +119,20 @@ export class ProviderCalls {
     site: CallSite,
     call: Omit<ApplyCall, 'signal' | 'timeoutMs' | 'redact'>,
   ): Promise<ApplyResults> {
-    const provider = this.provider(site.binding, site.config);
     const operation = call.dryRun ? 'validate' : 'apply';
     return this.#told(operation, site, (begun) =>
-      this.#call(operation, site, call, begun, (guard, gotSomewhere) =>
-        provider.apply({
-          ...call,
-          ...namesOf(site, call),
-          ...guard,
-          onResult: (component, result) => {
-            gotSomewhere();
-            call.onResult?.(component, result);
-          },
-        }),
+      this.#call(operation, site, call, begun, async (provider, guard, gotSomewhere) =>
+        storableDeep(
+          await provider.apply({
+            ...call,
+            ...namesOf(site, call),
+            ...guard,
+            onResult: (component, result) => {
+              gotSomewhere();
+              call.onResult?.(component, storableDeep(result));
+            },
+          }),
+        ),
       ),
     );
   }
@@ -151,9 +151,7 @@ export class ProviderCalls {
   }
 
   async close(): Promise<void> {
-    const providers = [...this.#providers.values()];
-    this.#providers.clear();
-    await Promise.allSettled(providers.map(async (provider) => provider.close?.()));
+    await this.#providers.close();
   }
 
   #create(binding: BindingSpec, config: Record<string, string>): TargetProvider {
@@ -161,14 +159,6 @@ export class ProviderCalls {
       return this.registry.create(binding, config);
     } catch (error) {
       throw failureOf(error, (text) => text, false);
-    }
-  }
-
-  #evict(): void {
-    for (const [key, provider] of this.#providers) {
-      if (this.#providers.size <= MAX_CACHED_PROVIDERS) return;
-      this.#providers.delete(key);
-      provider.close?.().catch(() => undefined);
     }
   }
 
@@ -201,29 +191,27 @@ export class ProviderCalls {
     call: Pick<ProviderCall, 'target'>,
     begun: () => void,
     run: (
+      provider: TargetProvider,
       guard: Pick<ProviderCall, 'signal' | 'timeoutMs' | 'redact'>,
       gotSomewhere: () => void,
     ) => Promise<T>,
   ): Promise<T> {
-    const { uid } = call.target;
-    const definition = this.registry.definition(site.binding.provider);
-    const limit = definition?.concurrencyOf?.(site.config) ?? definition?.concurrency ?? 1;
-    const release = await this.#slots.acquire(uid, limit, [site.stop, site.cancel]);
-    if (!release) throw turnedAway(site);
-    // A run that was stopped while its intent was being written, or its turn was awaited, makes no call any more.
-    if (site.stop.aborted) {
-      release();
-      throw turnedAway(site);
-    }
+    const lease = this.lease(site);
+    const leave = await this.#turn(site, call.target.uid).catch((error: unknown) => {
+      lease.release();
+      throw error;
+    });
     begun();
-    const deadline = new Deadline(site, this.#options.callTimeoutMs, SUPERSEDED_AFTER_MS[operation]);
-    const work = Promise.resolve().then(() =>
-      run({ signal: deadline.signal, timeoutMs: this.#options.callTimeoutMs, redact: site.redact }, () =>
-        deadline.renew(),
-      ),
-    );
-    // The slot is free only when the call has really ended, even if nobody waits for it any more.
-    void work.then(release, release);
+    const { callTimeoutMs: timeoutMs } = this.#options;
+    const deadline = new Deadline(site, timeoutMs, SUPERSEDED_AFTER_MS[operation]);
+    const guard = { signal: deadline.signal, timeoutMs, redact: site.redact };
+    const work = Promise.resolve().then(() => run(lease.provider, guard, () => deadline.renew()));
+    // Slot and provider are free only when the call has really ended, even if nobody waits for it any more.
+    const ended = (): void => {
+      leave();
+      lease.release();
+    };
+    void work.then(ended, ended);
     try {
       return await deadline.race(work, this.#options.abortGraceMs);
     } catch (error) {
@@ -234,6 +222,22 @@ export class ProviderCalls {
       deadline.end();
     }
   }
+
+  /** Waits for a slot of the target. @returns what frees it */
+  async #turn(site: CallSite, targetUid: string): Promise<() => void> {
+    const definition = this.registry.definition(site.binding.provider);
+    const limit = definition?.concurrencyOf?.(site.config) ?? definition?.concurrency ?? 1;
+    const leave = await this.#slots.acquire(targetUid, limit, [site.stop, site.cancel]);
+    // A run that was stopped while its intent was being written, or its turn was awaited, makes no call any more.
+    if (leave && !site.stop.aborted) return leave;
+    leave?.();
+    throw turnedAway(site);
+  }
+}
+
+/** What providers are told apart by. */
+function keyOf({ provider }: BindingSpec, config: Record<string, string>): string {
+  return `${provider}:${hashOf(config)}`;
 }
 
 /** Owner and target as the things on the target are marked with them. */
@@ -256,7 +260,7 @@ function turnedAway(site: CallSite): CallFailure {
 }
 
 function failureOf(error: unknown, redact: (text: string) => string, unknown: boolean): CallFailure {
-  const detail = redact(messageOf(error));
+  const detail = storableText(redact(messageOf(error)));
   if (error instanceof ProviderError) {
     return new CallFailure({ code: error.reason, message: detail }, error.stateCode, unknown, {
       cause: error,

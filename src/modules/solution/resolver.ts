@@ -114,13 +114,29 @@ export class RunValues {
     deployment: Deployment,
     target: DeploymentTarget,
   ): Promise<ComponentSpec> {
-    const context = this.#contextOf(deployment, entry.applied, target);
-    const outcome = await this.#answering(() =>
-      settled(() => this.#evaluate(templatesOf(entry.applied), context)),
-    );
+    const outcome = await this.#evaluateApplied(entry, deployment, target);
     return outcome instanceof ExpressionError
       ? entry.applied
       : Object.assign({}, entry.applied, outcome.value);
+  }
+
+  /** Paths within a formerly applied component whose values come from secrets; all, where that cannot be told any more. */
+  async sensitiveOf(
+    entry: LedgerEntry,
+    deployment: Deployment,
+    target: DeploymentTarget,
+  ): Promise<readonly string[]> {
+    const outcome = await this.#evaluateApplied(entry, deployment, target);
+    return outcome instanceof ExpressionError ? Object.keys(templatesOf(entry.applied)) : outcome.sensitive;
+  }
+
+  #evaluateApplied(
+    entry: LedgerEntry,
+    deployment: Deployment,
+    target: DeploymentTarget,
+  ): Promise<Evaluated<Templates> | ExpressionError> {
+    const context = this.#contextOf(deployment, entry.applied, target);
+    return this.#answering(() => settled(() => this.#evaluate(templatesOf(entry.applied), context)));
   }
 
   #contextOf(

@@ -5,7 +5,6 @@ import {
   retryOf,
   UnavailableError,
   UnprocessableError,
-  type Assignment,
   type ComponentSpec,
   type Deployment,
   type DeploymentTarget,
@@ -17,11 +16,12 @@ import {
   type ResolvedComponent,
 } from '@symphony/model';
 import { ExpressionError } from '@symphony/expressions';
-import { PairMap, plan, type ConstraintCheck } from '@symphony/planning';
-import { changedFields, type ObservedComponent, type TargetProvider } from '@symphony/provider-kit';
+import { plan, type ConstraintCheck } from '@symphony/planning';
 import { awaitedReports } from './awaited-reports.js';
 import type { UnhealthyTarget } from './desired-state.js';
 import { CallFailure, type CallSite, type ProviderCalls } from './provider-calls.js';
+import { byPair, complaintsOf, differsBy, sensitivePaths, shownOf, type Observed } from './observed.js';
+import type { Lease } from './provider-cache.js';
 import { RunValues } from './resolver.js';
 import { RunTargets } from './run-targets.js';
 import { References, sitesOf, type KnownPlace, type Site } from './sites.js';
@@ -80,12 +80,13 @@ export interface PlannerOptions {
   targetsAtOnce: number;
 }
 
-/** A place that was just read, with the provider that read it. */
+/** A place that was just read. */
 export interface ObservedPlace {
   ownerUid: string;
   site: Site;
   call: CallSite;
-  provider: TargetProvider;
+  /** Whether its provider can watch it. */
+  canWatch: boolean;
   target: DeploymentTarget;
 }
 
@@ -163,7 +164,7 @@ export class RunPlanner {
       readable,
       troubled,
       resolvedOf,
-      complaintOf: complaintsOf(observations),
+      complaintOf: complaintsOf(observations, values.redact),
       isThere: (target, component) =>
         observations.some(
           ({ site, observation }) =>
@@ -182,13 +183,17 @@ export class RunPlanner {
     const { resolved } = await values.components(deployment);
     const request = { stop, cancel: stop, readOnly: true };
     const targets = new RunTargets(deployment, [], ledger);
-    const references = new References({ ledger, deployment, resolvedOf: byPair(resolved) });
+    const resolvedOf = byPair(resolved);
+    const references = new References({ ledger, deployment, resolvedOf });
     const observed = await this.#observe({ request, deployment, values, targets, references }, new Map());
+    const sensitiveOf = await sensitivePaths({ deployment, ledger, resolvedOf, targets, values });
     const found = new Map<string, ComponentSpec>();
-    for (const { observation } of observed) {
+    for (const { site, observation } of observed) {
       if (!observation.readable) throw unreadable(observation.reason);
-      for (const component of observation.components)
-        if (!found.has(component.name)) found.set(component.name, component);
+      for (const component of observation.components) {
+        if (found.has(component.name)) continue;
+        found.set(component.name, shownOf(component, sensitiveOf(site, component.name), values.redact));
+      }
     }
     return [...found.values()];
   }
@@ -198,13 +203,18 @@ export class RunPlanner {
     return this.calls.watchingTypes();
   }
 
-  /** A place with its provider, without a look at it. @throws CallFailure */
+  /** The provider of a place, open until it is given back. @throws CallFailure */
+  lease({ call }: ObservedPlace): Lease {
+    return this.calls.lease(call);
+  }
+
+  /** A place, without a look at it. @throws CallFailure */
   async place({ owner, target, knownAs, ...site }: KnownPlace, stop: AbortSignal): Promise<ObservedPlace> {
     const values = new RunValues(this.sources, this.options.digestKey, owner.namespace, stop);
     const context = { deployment: { owner }, values, targets: { of: () => target, knownAs: () => knownAs } };
     const call = await this.site(site, context, { stop, cancel: stop });
     const provider = this.calls.provider(call.binding, call.config);
-    return { ownerUid: owner.uid, site, call, provider, target };
+    return { ownerUid: owner.uid, site, call, canWatch: provider.watch !== undefined, target };
   }
 
   /** What a call to a site needs; rejects with a CallFailure when its configuration cannot be had. */
@@ -302,7 +312,7 @@ export class RunPlanner {
         ownerUid: deployment.owner.uid,
         site,
         call: callSite,
-        provider,
+        canWatch: provider.watch !== undefined,
         target: targets.of(site),
       });
       return { site, observation: { ...key, readable: true, components }, rule: provider.rule };
@@ -348,49 +358,9 @@ interface Look {
   references: References;
 }
 
-interface Observed {
-  site: Site;
-  observation: Observation;
-  /** Of a look that was cut short for others' sake. */
-  silentMs?: number;
-  rule?: Parameters<typeof changedFields>[0];
-}
-
 /** What another deployment, or a value that it names, would mend is the caller's to mend; the rest may pass. */
 function unreadable({ code, message }: Reason): Error {
   return code === 'ExpressionFailed' || retryOf(code) === 'wait-for-change'
     ? new UnprocessableError(message, code)
     : new UnavailableError(message, code);
-}
-
-/** Compares by the change rule of the provider that answered. */
-function differsBy(observed: readonly Observed[], deployment: Deployment) {
-  const uids = new Map(deployment.targets.map((target) => [target.name, target.uid]));
-  const byTarget = new Map<string, Observed[]>();
-  for (const item of observed) {
-    const { targetUid } = item.site;
-    byTarget.set(targetUid, [...(byTarget.get(targetUid) ?? []), item]);
-  }
-  return ({ target, role, bindingHash }: Assignment, desired: ComponentSpec, seen: ComponentSpec) => {
-    const here = byTarget.get(uids.get(target) ?? '') ?? [];
-    const rule = here.find(({ site }) => site.role === role && site.bindingHash === bindingHash)?.rule;
-    return rule ? changedFields(rule, seen, desired) : [];
-  };
-}
-
-function complaintsOf(observed: readonly Observed[]): PlannedRun['complaintOf'] {
-  const complaints = new PairMap<string>();
-  for (const { site, observation } of observed) {
-    if (!observation.readable) continue;
-    for (const { name, health } of observation.components as ObservedComponent[]) {
-      if (health?.status === 'unhealthy') complaints.set(site.targetName, name, health.message);
-    }
-  }
-  return (target, component) => complaints.get(target, component);
-}
-
-function byPair(resolved: readonly ResolvedComponent[]): PlannedRun['resolvedOf'] {
-  const pairs = new PairMap<ResolvedComponent>();
-  for (const item of resolved) pairs.set(item.target, item.component.name, item);
-  return (target, component) => pairs.get(target, component);
 }

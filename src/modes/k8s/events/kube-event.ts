@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { beginningOf } from '@symphony/model';
 import type { KubeObject, ResourceType } from '../client/index.js';
 
 /** What an event is about. */
@@ -69,7 +70,7 @@ export function newEvent(
     action,
     reason,
     regarding,
-    note: note.length <= MAX_NOTE ? note : `${note.slice(0, MAX_NOTE - 1)}…`,
+    note: beginningOf(note, MAX_NOTE),
     type,
   };
 }

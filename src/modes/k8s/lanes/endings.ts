@@ -1,9 +1,12 @@
+import { beginningOf } from '@symphony/model';
 import {
   backoffMs,
   CAUSES,
+  hasRun,
   MAX_LANE_MESSAGE,
   periodicMs,
   type BackoffOptions,
+  type Claim,
   type RunOutcome,
 } from '../../../modules/queue/index.js';
 import type { KnownObject, Lane } from './lane.js';
@@ -25,16 +28,21 @@ const PERIODIC = CAUSES.indexOf('periodic');
  * What becomes of a lane after a run. The rules are those of the SQL in standalone mode (completion.ts).
  * @returns whether a newer order waits
  */
-export function finish(lane: Lane, outcome: RunOutcome, { now, random, backoff }: Moment): boolean {
+export function finish(
+  lane: Lane,
+  claim: Claim,
+  outcome: RunOutcome,
+  { now, random, backoff }: Moment,
+): boolean {
   const { result, reason } = outcome;
   const again = lane.orderSeq > lane.claimedSeq;
   const first = lane.doneSeq === 0;
   const failed = lane.attempts;
   lane.result = result;
   lane.reason = reason.code;
-  lane.message = reason.message.slice(0, MAX_LANE_MESSAGE);
+  lane.message = beginningOf(reason.message, MAX_LANE_MESSAGE);
   lane.lastHash = result === 'succeeded' ? outcome.deploymentHash : undefined;
-  if (result !== 'yielded') lane.doneSeq = lane.claimedSeq;
+  if (hasRun(claim, outcome)) lane.doneSeq = lane.claimedSeq;
   if (again) {
     lane.attempts = 0;
   } else if (result === 'yielded') {
@@ -81,7 +89,7 @@ export function recall(lane: Lane, object: KnownObject, { now, random, backoff }
   lane.claimedSeq = lane.doneSeq = lane.orderSeq;
   lane.result = last.result;
   lane.reason = last.reason.code;
-  lane.message = last.reason.message.slice(0, MAX_LANE_MESSAGE);
+  lane.message = beginningOf(last.reason.message, MAX_LANE_MESSAGE);
   if (last.result === 'retry') {
     const { attempts } = last;
     lane.attempts = attempts ?? 1;

@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
-import { REASONS, SymphonyError, type ReasonCode, type SummarySpec } from '@symphony/model';
-import type { Claim, InlinePayload, LaneKey, LaneOrder, RunOutcome } from '../../../modules/queue/index.js';
+import { beginningOf, REASONS, SymphonyError, type ReasonCode, type SummarySpec } from '@symphony/model';
+import {
+  hasRun,
+  type Claim,
+  type InlinePayload,
+  type LaneKey,
+  type LaneOrder,
+  type RunOutcome,
+} from '../../../modules/queue/index.js';
 import type { KubeObject, ObjectRef, ResourceType } from '../client/index.js';
 import { POSTED_DEPLOYMENTS, type PostedDeploymentSpec, type PostedRun } from '../crds/index.js';
 import type { KnownPosted } from '../lanes/index.js';
@@ -168,7 +175,7 @@ export function afterRun(record: PostedObject, seq: number, claim: Claim, outcom
       ...spec,
       // The server refuses it when it is lower than that of whoever leads now and has told of a run.
       epoch: claim.fence.epoch,
-      doneSeq: Math.max(spec.doneSeq, seq),
+      doneSeq: hasRun(claim, outcome) ? Math.max(spec.doneSeq, seq) : spec.doneSeq,
       last: endedRun(claim, outcome),
       ...(goesOn && deployment !== undefined ? { deployment } : {}),
     },
@@ -183,11 +190,16 @@ export function afterStoring(record: PostedObject): PostedObject {
   return { ...record, spec: { ...spec, doneSeq: spec.seq, last } };
 }
 
+/** True when that is the last that became of it. */
+export function isLeftToInstance({ spec: { last } }: PostedObject): boolean {
+  return last?.reason === 'Superseded';
+}
+
 function endedRun(claim: Claim, { result, reason, summary, record }: RunOutcome): EndedRun {
   return {
     result,
     reason: reason.code,
-    message: reason.message === '' ? REASONS[reason.code] : reason.message.slice(0, MAX_MESSAGE),
+    message: reason.message === '' ? REASONS[reason.code] : beginningOf(reason.message, MAX_MESSAGE),
     attempts: result === 'retry' ? claim.attempts + 1 : 0,
     endedAt: record?.endedAt ?? new Date().toISOString(),
     ...(summary

@@ -1,4 +1,4 @@
-import { messageOf } from '@symphony/model';
+import { endOf, messageOf } from '@symphony/model';
 import { redactor } from '@symphony/provider-kit';
 import { ENV_PREFIX } from './declaration.js';
 
@@ -33,6 +33,5 @@ export function engineWords(error: unknown, redact: Redact): string {
 export function withLog(sentence: string, log: string, redact: Redact): string {
   const words = redact(log).trim();
   if (words === '') return redact(sentence);
-  const cut = words.length > QUOTED ? `…${words.slice(-QUOTED)}` : words;
-  return `${redact(sentence)} Its last lines: ${cut}`;
+  return `${redact(sentence)} Its last lines: ${endOf(words, QUOTED)}`;
 }

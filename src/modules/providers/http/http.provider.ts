@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import type { Agent } from 'undici';
-import { StateCode, type ComponentResultSpec, type ComponentSpec } from '@symphony/model';
+import { beginningOf, StateCode, type ComponentResultSpec, type ComponentSpec } from '@symphony/model';
 import {
   abortError,
   admit,
@@ -134,7 +134,7 @@ export class HttpProvider implements TargetProvider {
 function quoted(body: string, call: Pick<ApplyCall, 'redact'>): string {
   const words = redacted(body, call).trim();
   if (words === '') return '.';
-  return `: ${words.length > QUOTED ? `${words.slice(0, QUOTED)}…` : words}`;
+  return `: ${beginningOf(words, QUOTED)}`;
 }
 
 function redacted(text: string, { redact }: Pick<ApplyCall, 'redact'>): string {

@@ -1,4 +1,4 @@
-import { isPlainObject, StateCode, type ComponentSpec } from '@symphony/model';
+import { beginningOf, isPlainObject, StateCode, type ComponentSpec } from '@symphony/model';
 import {
   ProviderError,
   type ApplyResult,
@@ -50,7 +50,7 @@ function readResult(
     return { status: failure, message: `${script} reported no whole number as the status.` };
   }
   const message = typeof entry['message'] === 'string' ? entry['message'] : '';
-  return { status, message: redact(message).slice(0, MAX_MESSAGE), ...(pending ? { pending } : {}) };
+  return { status, message: beginningOf(redact(message), MAX_MESSAGE), ...(pending ? { pending } : {}) };
 }
 
 /** `true`, or an object with what is known of the report to come; `false` and absent are the same. */

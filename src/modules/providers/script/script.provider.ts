@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { instanceNameOf, messageOf, type ComponentSpec } from '@symphony/model';
+import { endOf, instanceNameOf, messageOf, type ComponentSpec } from '@symphony/model';
 import {
   abortError,
   admit,
@@ -238,8 +238,7 @@ function demandSuccess(end: ProgramEnd, label: string, redact: (text: string) =>
 /** Redacted as a whole before it is cut, so that no part of a secret is left at the cut. */
 function lastWords(end: ProgramEnd, redact: (text: string) => string): string {
   const text = end.stderr.trim() === '' ? end.stdout : end.stderr;
-  const words = redact(text).trim();
-  return words.length > QUOTED ? `…${words.slice(-QUOTED)}` : words;
+  return endOf(redact(text).trim(), QUOTED);
 }
 
 function notExecutable(label: string, cause: unknown): ProviderConfigError {

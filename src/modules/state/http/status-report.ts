@@ -1,4 +1,4 @@
-import { InvalidInputError, isPlainObject, joinPath, type Problem } from '@symphony/model';
+import { beginningOf, InvalidInputError, isPlainObject, joinPath, type Problem } from '@symphony/model';
 import type { ComponentReport } from '../object-store.js';
 import type { Query } from './request.js';
 
@@ -70,7 +70,7 @@ export function componentReportOf(
     const value = sent[`report.${name}`];
     return value ? [[name, value] as const] : [];
   });
-  const message = (sent['report.message'] ?? '').slice(0, MAX_MESSAGE);
+  const message = beginningOf(sent['report.message'] ?? '', MAX_MESSAGE);
   return { properties, report: { component, state, message, ...Object.fromEntries(optional) } };
 }
 

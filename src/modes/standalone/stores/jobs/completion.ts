@@ -1,5 +1,7 @@
+import { beginningOf } from '@symphony/model';
 import {
   DEFAULT_BACKOFF,
+  hasRun,
   MAX_LANE_MESSAGE,
   type BackoffOptions,
   type Claim,
@@ -32,9 +34,10 @@ const finish = (name: string, lock: string): Statement => ({
   text: `
   WITH cur AS MATERIALIZED (
     SELECT l.*, l.order_seq > l.claimed_seq AS again, i.to_result, i.to_reason, i.to_message, i.hash, i.next_ms, i.retry_ms,
-           i.nothing
+           i.nothing, i.ran
     FROM jsonb_to_recordset($1::jsonb) AS i (lane bigint, of_epoch bigint, to_result text, to_reason text, to_message text,
-                                             hash text, next_ms float8, retry_ms float8, nothing boolean)
+                                             hash text, next_ms float8, retry_ms float8, nothing boolean,
+                                             ran boolean)
     CROSS JOIN LATERAL (
       SELECT l.* FROM lanes l WHERE l.id = i.lane AND l.epoch = i.of_epoch AND l.worker IS NOT NULL ${lock}) AS l)
   INSERT INTO lanes AS l (id, kind, namespace, name, generation, deleting, order_seq,
@@ -42,7 +45,7 @@ const finish = (name: string, lock: string): Statement => ({
   OVERRIDING SYSTEM VALUE
   SELECT c.id, c.kind, c.namespace, c.name, c.generation, c.deleting, c.order_seq, c.to_result, c.to_reason, c.to_message,
     CASE WHEN c.to_result = 'succeeded' THEN c.hash END,
-    CASE WHEN c.to_result = 'yielded' THEN c.done_seq ELSE c.claimed_seq END,
+    CASE WHEN c.ran THEN c.claimed_seq ELSE c.done_seq END,
     CASE WHEN c.again THEN 0 WHEN c.to_result = 'retry' THEN c.attempts + 1
          WHEN c.to_result = 'yielded' THEN c.attempts ELSE 0 END,
     CASE WHEN c.again OR c.to_result = 'yielded' THEN c.cause WHEN c.to_result IN ('retry', 'removed') THEN 2 ELSE 3 END,
@@ -223,11 +226,12 @@ function finishItem({ claim, outcome }: Completed): object {
     of_epoch: claim.fence.epoch,
     to_result: outcome.result,
     to_reason: outcome.reason.code,
-    to_message: outcome.reason.message.slice(0, MAX_LANE_MESSAGE),
+    to_message: beginningOf(outcome.reason.message, MAX_LANE_MESSAGE),
     hash: outcome.deploymentHash,
     next_ms: outcome.nextRunMs,
     retry_ms: outcome.retryAfterMs ?? 0,
     nothing: isPlain(outcome),
+    ran: hasRun(claim, outcome),
   };
 }
 
