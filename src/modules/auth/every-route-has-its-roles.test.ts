@@ -74,12 +74,17 @@ let folder: string;
 let app: Awaited<ReturnType<typeof createApp>>;
 let url: string;
 const clients = new Map<Role, EngineClient>();
+let both: EngineClient;
 
 beforeAll(async () => {
   database = await createTestDatabase('roles');
   folder = mkdtempSync(join(tmpdir(), 'symphony-roles-'));
   writeFileSync(join(folder, 'password'), 'p4ssw0rd');
-  const users = ROLES.map((role) => ({ name: `a-${role}`, roles: [role], passwordFile: 'password' }));
+  const users = [...ROLES.map((role) => [role]), [O, T]].map((roles) => ({
+    name: `a-${roles.join('-and-')}`,
+    roles,
+    passwordFile: 'password',
+  }));
   const file = join(folder, 'symphony.json');
   writeFileSync(file, JSON.stringify({ databaseUrl: database.url, auth: { users } }));
   app = await createApp(loadConfig({ file }).config, createLogger({ level: 'fatal' }));
@@ -90,6 +95,8 @@ beforeAll(async () => {
     await client.login(`a-${role}`, 'p4ssw0rd');
     clients.set(role, client);
   }
+  both = new EngineClient(url);
+  await both.login(`a-${O}-and-${T}`, 'p4ssw0rd');
 });
 afterAll(async () => {
   await app.close();
@@ -147,6 +154,31 @@ test.each(Object.entries(CASES))('%s', async (operation, who) => {
     if (who.includes(role)) expect([401, 403], `${role}: ${answer.status}`).not.toContain(answer.status);
     else expect(answer, role).toEqual({ status: 403, code: 'Forbidden' });
   }
+});
+
+/** An order to delete, and who may: those who may give orders, and may DELETE what it means. */
+const DELETIONS: Readonly<Record<string, readonly Role[]>> = {
+  'instance=none&delete=true': [A, O],
+  'instance=none&delete=true&objectType=target': [A],
+  'instance=none&delete=TRUE&target=true': [A],
+  'name=none&delete=True&objectType=Target': [A],
+  'instance=target-runtime-none&delete=true': [A],
+  'instance=none&delete=false&objectType=target': [A, O],
+};
+
+test.each(Object.entries(DELETIONS))('POST /v1alpha2/solution/queue?%s', async (query, who) => {
+  const operation = `POST /v1alpha2/solution/queue?${query}`;
+  for (const role of ROLES) {
+    const answer = await ask(operation, clients.get(role));
+    const expected = who.includes(role)
+      ? { status: 404, code: 'NotFound' }
+      : { status: 403, code: 'Forbidden' };
+    expect(answer, role).toEqual(expected);
+  }
+  expect(await ask(operation, both), 'operator and target manager').toEqual({
+    status: 404,
+    code: 'NotFound',
+  });
 });
 
 test('a token that is no good is a 401, whatever was asked for', async () => {

@@ -1,6 +1,6 @@
 import { AccessError } from '@symphony/model';
 import type { FastifyRequest } from 'fastify';
-import type { Role } from './access-policy.js';
+import { decideAccess, type Role } from './access-policy.js';
 
 /** Who makes a request. */
 export interface Principal {
@@ -36,4 +36,24 @@ export function requireRole(request: Pick<FastifyRequest, 'user'>, role: Role, w
   if (cleared) return;
   if (!roles.includes(role))
     throw new AccessError(403, `${what} needs the role ${role}, which "${name}" does not have.`);
+}
+
+/**
+ * Refuses whoever may not call another route, for a route that can do the same in its own way.
+ * @param segments of that other route, as `decideAccess` takes them
+ * @throws AccessError (403, or 401 when nobody is known)
+ */
+export function requireRoute(
+  request: Pick<FastifyRequest, 'user'>,
+  method: string,
+  segments: readonly string[],
+): void {
+  const { name, roles, cleared } = principalOf(request);
+  if (cleared) return;
+  const { allowed, enough } = decideAccess(roles, method, segments);
+  if (allowed) return;
+  throw new AccessError(
+    403,
+    `This does what ${method} /${segments.join('/')} does, which "${name}" (${roles.join(', ')}) may not; ${enough.join(' or ')} may.`,
+  );
 }

@@ -2,9 +2,9 @@ import { Body, Controller, Delete, Get, Headers, HttpCode, Post, Query, Req } fr
 import { ApiBody, ApiHeader, ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { InvalidInputError, isPlainObject, type SummaryResult } from '@symphony/model';
 import type { FastifyRequest } from 'fastify';
-import { principalOf } from '../auth/index.js';
+import { principalOf, requireRoute } from '../auth/index.js';
 import { flagOf, namespaceOf, type Query as QueryFields } from './query.js';
-import { OBJECT_TYPES, subjectOf, typeOf } from './queue-subject.js';
+import { addressesOf, OBJECT_TYPES, subjectOf, typeOf, type QueueSubject } from './queue-subject.js';
 import { ACCEPTED_SCHEMA, SUMMARY_RESULT_SCHEMA } from './queue-schemas.js';
 import { SolutionQueueService } from './solution-queue.service.js';
 
@@ -91,6 +91,7 @@ export class SolutionQueueController {
       await this.queue.deploy({ body, namespace, removal, actor, activeTarget: activeTargetOf(meta) });
     } else {
       const subject = subjectOf(query);
+      if (removal) requireDeletion(request, subject);
       await (removal ? this.queue.remove(subject, actor) : this.queue.reconcile(subject, actor));
     }
     return ACCEPTED;
@@ -106,6 +107,14 @@ export class SolutionQueueController {
   @ApiResponse(UNKNOWN)
   async delete(@Query() query: QueryFields): Promise<void> {
     await this.queue.forget(subjectOf(query));
+  }
+}
+
+/** An order to delete needs what DELETE of the object needs: of each object that it may mean. */
+function requireDeletion(request: FastifyRequest, subject: QueueSubject): void {
+  for (const { kind, name } of addressesOf(subject)) {
+    const area = kind === 'Target' ? ['targets', 'registry'] : ['instances'];
+    requireRoute(request, 'DELETE', ['v1alpha2', ...area, name]);
   }
 }
 

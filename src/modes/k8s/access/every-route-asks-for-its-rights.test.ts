@@ -237,6 +237,12 @@ describe('an order asks for the right to every object that it may mean', () => {
   test.each<[string, Request, string[]]>([
     ['POST', { query: { instance: 'a', delete: 'true' } }, [`delete ${INSTANCE} "a"`]],
     ['POST', { query: { instance: 'a', target: 'true' } }, [`update ${TARGET} "a"`]],
+    ['POST', { query: { instance: 'a', target: 'true', delete: 'TRUE' } }, [`delete ${TARGET} "a"`]],
+    [
+      'POST',
+      { query: { instance: 'target-runtime-t', delete: 'true' } },
+      [`delete ${TARGET} "t"`, `delete ${INSTANCE} "target-runtime-t"`],
+    ],
     [
       'POST',
       { query: { instance: `a-${guid}` } },
