@@ -21,8 +21,9 @@ import {
 } from '../../../../modules/state/index.js';
 import type { Database, Sql } from '../../database/database.js';
 import { GatherOrAlone } from '../jobs/gather.js';
-import { insertFanOuts, orderLanes, removeLane } from '../jobs/orders.js';
+import { insertFanOuts, orderLanes } from '../jobs/orders.js';
 import { reportComponent } from './component-report.js';
+import { giveUp } from './give-up.js';
 import { listStatement } from './list-query.js';
 import { type ObjectRow, toObject } from './object-row.js';
 import { type Put, putAll, putOf, type PutOutcome, textOf } from './puts.js';
@@ -93,20 +94,12 @@ export class PostgresObjectStore extends ObjectStore {
   }
 
   override async orphan(key: ObjectKey<DeployableKind>, precondition: Precondition): Promise<OrphanResult> {
-    return this.database.transaction(async (tx) => {
+    const { effects, ...result } = await this.database.transaction(async (tx) => {
       const object = await lockExisting(tx, key, precondition);
-      // The lane first: from then on a run under way can write nothing more to the ledger.
-      await removeLane(tx, key);
-      const released = await tx.query<{ component: string; target: string; provider: string }>(
-        sql.RELEASE_LEDGER,
-        [object.uid],
-      );
-      await tx.query(sql.REMOVE, [object.uid]);
-      const left = released.map(
-        ({ component, target, provider }) => `${component} on ${target} (${provider})`,
-      );
-      return { object, left: left.toSorted() };
+      return { object, ...(await giveUp(tx, object)) };
     });
+    this.#wake(effects);
+    return result;
   }
 
   override async report(

@@ -87,12 +87,27 @@ export const REMOVE: Statement = {
   text: `DELETE FROM objects WHERE uid = $1`,
 };
 
-/** What the owner leaves behind when its ledger is given up. */
+/** What the owner leaves behind when its ledger is given up, and what everybody leaves on a target that is. */
 export const RELEASE_LEDGER: Statement = {
   name: 'object_release_ledger',
   text: `
-  DELETE FROM ledger WHERE owner_uid = $1
+  DELETE FROM ledger WHERE owner_uid = $1 OR target_uid = $1
   RETURNING component, target_name AS target, provider`,
+};
+
+/** Stored objects that have something on a target, beside the target itself. */
+export const OWNERS_ON_TARGET: Statement = {
+  name: 'object_owners_on_target',
+  text: `
+  SELECT o.kind, o.namespace, o.name, o.generation, o.deletion_timestamp IS NOT NULL AS deleting
+  FROM (SELECT DISTINCT owner_kind AS kind, owner_namespace AS namespace, owner_name AS name
+        FROM ledger WHERE target_uid = $1 AND owner_uid <> $1) AS l
+  JOIN objects o USING (kind, namespace, name)`,
+};
+
+export const FORGET_HEALTH: Statement = {
+  name: 'object_forget_health',
+  text: `DELETE FROM target_health WHERE target_uid = $1`,
 };
 
 /** $4: properties to merge. The clock may not run backwards for those who watch lastModified. */

@@ -63,7 +63,8 @@ const BEGIN_TOGETHER: Statement = {
 };
 
 // The upsert always updates, since the look-up has found the row: it goes by the index whatever the planner believes of
-// the table (stores/jobs/claims.ts).
+// the table (stores/jobs/claims.ts). The look-up locks: an entry that was released since the statement began (give-up.ts)
+// must not come back.
 const SETTLE_TOGETHER: Statement = {
   name: 'ledger_settle_together',
   text: `
@@ -77,7 +78,7 @@ const SETTLE_TOGETHER: Statement = {
            l.owner_namespace, l.owner_name, l.target_name, l.scope, l.binding, e->'applied', e->>'digest', 'applied',
            e->>'generation'
     FROM held CROSS JOIN LATERAL jsonb_array_elements(held.applied) AS e CROSS JOIN LATERAL (
-      SELECT * FROM ledger WHERE owner_uid = held.owner AND entry_key = e->>'entryKey' LIMIT 1) AS l
+      SELECT * FROM ledger WHERE owner_uid = held.owner AND entry_key = e->>'entryKey' LIMIT 1 FOR NO KEY UPDATE) AS l
     ON CONFLICT ON CONSTRAINT ledger_pk DO UPDATE
       SET state = excluded.state, applied = excluded.applied, digest = excluded.digest, generation = excluded.generation,
           updated_at = now(), pending = NULL, report = NULL, reported_failures = 0
