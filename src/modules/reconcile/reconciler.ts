@@ -13,13 +13,7 @@ import {
 import { DeploymentError, generateForInstance } from '@symphony/planning';
 import { redactedDeep } from '@symphony/provider-kit';
 import { RunHandler, type Claim, type RunControl, type RunOutcome } from '../queue/index.js';
-import {
-  silentReason,
-  type DesiredStateReader,
-  type PlannedRun,
-  type RunPlanner,
-  type TargetHealth,
-} from '../solution/index.js';
+import type { DesiredStateReader, PlannedRun, RunPlanner, TargetHealth } from '../solution/index.js';
 import type { Ledger } from './ledger.js';
 import { timeLeft } from './late-removal.js';
 import { ProgressSession, type ProgressOptions, type ProgressStore } from './progress.js';
@@ -42,6 +36,7 @@ import type { Execution } from './execution.js';
 import type { StepExecutor } from './step-executor.js';
 import { inlineSubject, knownSubject, storedSubject, type Subject } from './subject.js';
 import { takeReports } from './take-reports.js';
+import { tellHealth } from './tell-health.js';
 import { adoptionText, DELETED_UNADOPTED, notAdopted } from './unadopted.js';
 
 export interface ReconcilerParts {
@@ -326,34 +321,8 @@ export class Reconciler extends RunHandler {
     return intervalOf(object.spec.reconciliationPolicy, this.parts.intervals);
   }
 
-  /** Opens the breaker of targets that did not answer, and closes it for those that are well again. */
-  async #tellHealth(subject: Subject, run: PlannedRun, execution: Execution): Promise<number | undefined> {
-    const waits = [...run.troubled.values()].flatMap(({ retryMs }) =>
-      retryMs === undefined ? [] : [retryMs],
-    );
-    const hung = new Map<string, Reason>();
-    const well = new Set(run.readable);
-    const unwell = new Set(run.troubled.keys());
-    const silent = new Map<string, number>();
-    for (const { action, state, reason: why, silentMs = 0 } of execution.outcomes.values()) {
-      if (state === 'ok' || state === 'pending') well.add(action.targetUid);
-      else if (state === 'unknown' || why.code === 'TargetBusy') unwell.add(action.targetUid);
-      if (why.code === 'ProviderTimeout') hung.set(action.targetUid, why);
-      if (silentMs > (silent.get(action.targetUid) ?? 0)) silent.set(action.targetUid, silentMs);
-    }
-    for (const [targetUid, silentMs] of silent) {
-      const retryMs = await this.parts.health.suspected(targetUid, silentReason(silentMs), silentMs);
-      if (retryMs !== undefined) waits.push(retryMs);
-    }
-    for (const [targetUid, why] of hung) {
-      const retryMs = await this.parts.health.failed(targetUid, why);
-      if (retryMs !== undefined) waits.push(retryMs);
-    }
-    // Only who was called and answered is well: a run that did not reach a target knows nothing of it.
-    for (const { targetUid } of subject.snapshot.unhealthy) {
-      if (well.has(targetUid) && !unwell.has(targetUid)) await this.parts.health.recovered(targetUid);
-    }
-    return waits.length > 0 ? Math.min(...waits) : undefined;
+  #tellHealth(subject: Subject, run: PlannedRun, execution: Execution): Promise<number | undefined> {
+    return tellHealth(this.parts.health, subject.snapshot.unhealthy, run, execution);
   }
 
   /** Until the first report that is awaited is late. */
