@@ -1,4 +1,5 @@
 import {
+  mapTexts,
   storableDeep,
   type Assignment,
   type ComponentSpec,
@@ -7,7 +8,7 @@ import {
   type Observation,
   type ResolvedComponent,
 } from '@symphony/model';
-import { maskDiffs, PairMap } from '@symphony/planning';
+import { MASK, maskDiffs, PairMap } from '@symphony/planning';
 import { changedFields, redactedDeep, type ObservedComponent } from '@symphony/provider-kit';
 import type { RunValues } from './resolver.js';
 import type { PlannedRun } from './run-planner.js';
@@ -60,7 +61,7 @@ export function byPair(resolved: readonly ResolvedComponent[]): PlannedRun['reso
 
 /**
  * A component as a target reports it, without secrets: neither those known, nor whatever stands where the declaration has one, as
- * it may be an older one.
+ * it may be an older one. It stays a component: what has to be an object or a list has masks inside.
  */
 export function shownOf(
   seen: ComponentSpec,
@@ -68,7 +69,11 @@ export function shownOf(
   redact: (text: string) => string,
 ): ComponentSpec {
   const [masked] = maskDiffs([{ path: '', after: seen }], sensitive);
-  return redactedDeep((masked?.after ?? seen) as ComponentSpec, redact);
+  const { ...shown } = (masked?.after ?? seen) as ComponentSpec;
+  for (const key of ['metadata', 'properties', 'sidecars'] as const) {
+    if ((shown[key] as unknown) === MASK) Object.assign(shown, { [key]: mapTexts(seen[key], () => MASK) });
+  }
+  return redactedDeep(shown, redact);
 }
 
 /** Where components have secrets: those that are wanted, and those that are left of what was. */
