@@ -80,7 +80,10 @@ export abstract class JobStore {
   abstract nextDueMs(capMs: number, periodic?: boolean): Promise<number>;
   abstract find(key: LaneKey): Promise<LaneView | undefined>;
   abstract list(query: LaneQuery): Promise<{ items: LaneView[]; next?: string }>;
-  /** True once the order with this number, or a later one of its lane, has run. */
+  /**
+   * True once the order with this number, or a later one of its lane, has run. That of a posted deployment has left its summary
+   * then: one that broke off before is tried again first.
+   */
   abstract isDone(key: LaneKey, seq: string): Promise<boolean>;
 
   /** Expands waiting fan-outs by one page. @returns false when none waits. */

@@ -1,5 +1,5 @@
 import { REASONS, type ReasonCode } from '@symphony/model';
-import { CAUSES, type Cause, type LaneState, type RunResult } from './lanes.js';
+import { CAUSES, type Cause, type Claim, type LaneState, type RunOutcome, type RunResult } from './lanes.js';
 
 /** What holds for lanes wherever they are kept. Pure: chance and time come from the caller. */
 
@@ -51,6 +51,15 @@ export function startOfClaim(turn: number): number {
 /** Begins with `start`, then the others by urgency; indexes of `CAUSES`. */
 export function causesFrom(start: number): number[] {
   return [start, ...CAUSES.map((_, index) => index).filter((index) => index !== start)];
+}
+
+/**
+ * Whether a run counts as that of the orders that it covers. One that made way does not, and neither does one of a posted
+ * deployment that broke off without a summary: whoever waits for it would be given that of a run before.
+ */
+export function hasRun({ payload }: Pick<Claim, 'payload'>, { result, summary }: RunOutcome): boolean {
+  if (result === 'yielded') return false;
+  return payload === undefined || result !== 'retry' || summary !== undefined;
 }
 
 /** Why a lane is as it is: what the last run said, unless it is held back whatever that was. */

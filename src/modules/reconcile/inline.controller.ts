@@ -133,11 +133,19 @@ export class InlineController {
       removal,
       activeTarget: activeTarget(meta),
       actor,
+      gone: whenGone(reply),
     });
     // The one error that does not answer with problem details: Symphony's clients read the summary.
     if (!summary.allAssignedDeployed) void reply.status(500);
     return summary;
   }
+}
+
+/** Aborted when the connection ends, answered or not. */
+function whenGone(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  reply.raw.once('close', () => gone.abort());
+  return gone.signal;
 }
 
 /** Symphony's request metadata: a map of strings as JSON. */

@@ -2,6 +2,8 @@ import { Injectable } from '@nestjs/common';
 import {
   instanceNameOf,
   reason,
+  SummaryState,
+  SymphonyError,
   UnavailableError,
   type ComponentSpec,
   type Deployment,
@@ -20,6 +22,8 @@ export interface InlineRequest {
   removal: boolean;
   activeTarget?: string;
   actor: string;
+  /** Aborted when nobody waits for the answer any more. */
+  gone?: AbortSignal;
 }
 
 /** A route waits at most this long for its run; the run goes on all the same. */
@@ -42,7 +46,8 @@ export class InlineService {
 
   /**
    * Orders the deployment and waits for its run.
-   * @throws InvalidInputError, ConflictError (a stored instance has that name), UnavailableError when the wait gets too long.
+   * @throws InvalidInputError, ConflictError (a stored instance has that name), UnavailableError when the wait gets too long,
+   * SymphonyError 499 when the client has gone. The run goes on all the same.
    */
   async reconcile(request: InlineRequest): Promise<SummarySpec> {
     const deployment = this.#generate(request);
@@ -63,10 +68,9 @@ export class InlineService {
       },
     };
     const seq = await this.jobs.orderInline(order);
-    await this.#awaitRun(order, seq);
     const key = inlineSummaryKey(deployment.instance.metadata, name);
-    const result = await this.summaries.get(namespace, key);
-    return result?.summary ?? blockedSummary(reason('Interrupted'), request.removal, deployment.jobId);
+    const summary = await this.#awaitSummary(order, seq, key, request.gone);
+    return summary ?? blockedSummary(reason('Interrupted'), request.removal, deployment.jobId);
   }
 
   /** What the providers report for the deployment now. @throws UnavailableError when it takes too long */
@@ -88,13 +92,24 @@ export class InlineService {
     });
   }
 
-  async #awaitRun(key: LaneOrder, seq: string): Promise<void> {
+  /** @returns undefined when its run has left none */
+  async #awaitSummary(
+    order: LaneKey,
+    seq: string,
+    key: string,
+    gone: AbortSignal | undefined,
+  ): Promise<SummarySpec | undefined> {
     const deadline = performance.now() + WAIT_MS;
     for (;;) {
       // Listens before it looks: a run that ends in between is heard.
       const finished = this.waker.nextFinished(LOOK_EVERY_MS);
-      if (await this.jobs.isDone(key, seq)) return;
-      if (performance.now() > deadline) throw stillGoing(key);
+      if (await this.jobs.isDone(order, seq)) {
+        const result = await this.summaries.get(order.namespace, key);
+        // Of a later run, which is under way: it covers our order as well, and how it ends is what counts.
+        if (result?.state !== SummaryState.Running) return result?.summary;
+      }
+      if (gone?.aborted) throw clientGone(order);
+      if (performance.now() > deadline) throw stillGoing(order);
       await finished;
     }
   }
@@ -105,6 +120,11 @@ function stillGoing({ name }: LaneKey): UnavailableError {
     `The run of ${name} takes longer than ${WAIT_MS / 60_000} minutes; it goes on. Ask GET /v1alpha2/solution/queue?instance=${name} for its outcome.`,
     'RunStillGoing',
   );
+}
+
+/** Nobody reads it: it ends the request in the log. */
+function clientGone({ name }: LaneKey): SymphonyError {
+  return new SymphonyError('ClientGone', 499, `The client does not wait for the run of ${name} any more.`);
 }
 
 function wholeOf(text: string): number {

@@ -1,7 +1,7 @@
 import { ConflictError, InvalidInputError } from '@symphony/model';
 import { describe, expect, test } from 'vitest';
 import type { Cause, LaneAction } from '../../../src/modules/queue/index.js';
-import { HOUR_MS, keyOf, orderOf, outcomeOf, type Bench } from './subject.js';
+import { HOUR_MS, keyOf, orderOf, outcomeOf, recordedOutcome, type Bench } from './subject.js';
 
 interface Order {
   generation?: number;
@@ -188,9 +188,25 @@ export function ordersConformance(bench: () => Bench): void {
       expect(await bench().store.isDone(keyOf('p'), second)).toBe(false);
       await bench().store.complete(
         await bench().claimOne(),
-        outcomeOf({ result: 'retry' }, 'ProviderFailed'),
+        recordedOutcome({ result: 'retry' }, 'ProviderFailed'),
       );
       expect(await bench().store.isDone(keyOf('p'), second)).toBe(true);
+    });
+
+    test('it has not run when its run broke off without a summary: that of the run before is no answer', async () => {
+      await bench().post('p', '1');
+      await bench().store.complete(await bench().claimOne(), recordedOutcome());
+      const seq = await bench().post('p', '2');
+      const brokenOff = outcomeOf({ result: 'retry' }, 'StoreUnavailable');
+      await bench().store.complete(await bench().claimOne(), brokenOff);
+      expect(await bench().store.isDone(keyOf('p'), seq)).toBe(false);
+      expect(await bench().store.find(keyOf('p'))).toMatchObject({ attempts: 1, reason: 'StoreUnavailable' });
+
+      await bench().subject.pass(HOUR_MS);
+      const again = await bench().claimOne();
+      expect(again).toMatchObject({ cause: 'retry', attempts: 1, payload: { jobId: '2' } });
+      await bench().store.complete(again, recordedOutcome());
+      expect(await bench().store.isDone(keyOf('p'), seq)).toBe(true);
     });
 
     test('an object that is stored under the name later takes the lane over, without the deployment', async () => {

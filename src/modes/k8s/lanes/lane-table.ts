@@ -247,14 +247,15 @@ export class LaneTable {
   }
 
   /** Frees a lane that its claim holds, after all that its run leaves behind was written. */
-  finish(lane: Lane, outcome: RunOutcome): CompleteResult {
+  finish(lane: Lane, claim: Claim, outcome: RunOutcome): CompleteResult {
     lane.freed = false;
     this.leases.letGo(lane);
     if (outcome.result === 'removed' && this.#mayGo(lane)) {
       this.#remove(lane);
       return { fenced: false, again: false };
     }
-    const again = finish(lane, outcome, { now: this.#now, random: this.#random, backoff: this.#backoff });
+    const moment = { now: this.#now, random: this.#random, backoff: this.#backoff };
+    const again = finish(lane, claim, outcome, moment);
     this.#await(lane);
     return { fenced: false, again };
   }

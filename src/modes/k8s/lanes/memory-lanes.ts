@@ -193,7 +193,9 @@ export class MemoryLanes extends JobStore {
     if (!lane) return FENCED;
     // How a posted run ended is always told: somebody may wait for it.
     const quiet = leavesNothing(outcome) && (!claim.payload || outcome.result === 'yielded');
-    const result = quiet ? this.#table.finish(lane, outcome) : await this.#written(lane, claim, outcome);
+    const result = quiet
+      ? this.#table.finish(lane, claim, outcome)
+      : await this.#written(lane, claim, outcome);
     if (claim.payload && !result.fenced) this.#waker.finished();
     return result;
   }
@@ -295,7 +297,7 @@ export class MemoryLanes extends JobStore {
     const table = this.#table;
     if (signal.aborted) return FENCED;
     // The removal of an object may be seen, and its lane forgotten, before the answer to it is here.
-    return table.has(lane) ? table.finish(lane, outcome) : DONE;
+    return table.has(lane) ? table.finish(lane, claim, outcome) : DONE;
   }
 }
 

@@ -17,6 +17,7 @@ import {
   afterStoring,
   deploymentText,
   held,
+  isLeftToInstance,
   ownerUidOf,
   POSTED_FINALIZER,
   POSTED_TYPE,
@@ -88,14 +89,18 @@ export class PostedRecords {
   /**
    * Whether an order has run, on whichever replica.
    * @param order as `accept` gave it out
-   * @throws UnavailableError when its record was deleted meanwhile, or this replica ends
+   * @throws UnavailableError when its record was deleted meanwhile, or this replica ends; ConflictError when an object was stored
+   * under its name, which has not run for it
    */
   async isDone(key: LaneKey, order: string): Promise<boolean> {
     const { client, cache } = this.options;
     const [uid = '', seq] = order.split('/');
     const record = cache.byUid(uid) ?? (await unlessMissing(client.get(POSTED_TYPE, postedRefOf(key))));
     if (record?.metadata.uid !== uid) throw recordGone(key);
-    if (record.spec.doneSeq >= Number(seq)) return true;
+    if (record.spec.doneSeq >= Number(seq)) {
+      if (isLeftToInstance(record)) throw storedObjectExists(key);
+      return true;
+    }
     if (this.#isOver()) throw ending(key);
     return false;
   }
