@@ -6,6 +6,7 @@ import {
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
+import { messageOf, UnavailableError } from '@symphony/model';
 import { Events } from '../events/index.js';
 import { FanOutExpander } from './fan-out-expander.js';
 import { abortGraceMs, JOB_MANAGER_OPTIONS, type JobManagerOptions } from './job-manager-options.js';
@@ -47,6 +48,8 @@ export class JobManager implements OnApplicationBootstrap, BeforeApplicationShut
   #unsubscribe: () => void = () => undefined;
   #sole: boolean;
   #claiming = false;
+  /** Of taking over, that were told of. */
+  readonly #troubles = new Set<string>();
 
   constructor(
     private readonly store: JobStore,
@@ -210,16 +213,37 @@ export class JobManager implements OnApplicationBootstrap, BeforeApplicationShut
 
   async #takeOver(): Promise<void> {
     try {
-      const lanes = await this.store.takeOver(abortGraceMs(this.options.leaseMs), () =>
-        this.handler.beforeTakeOver(),
-      );
+      const lanes = await this.store.takeOver(abortGraceMs(this.options.leaseMs), () => this.#endLeftovers());
+      this.#troubles.clear();
       if (lanes === 0) return;
       this.events.emit('lanes.takenOver', { lanes });
       this.#log.warn({ msg: 'Lanes of a worker that is gone were taken over', lanes });
       this.#latch.open();
-    } catch {
+    } catch (error) {
       // The next heartbeat tries again; that the store does not answer is told by whoever needs it.
+      if (error instanceof UnavailableError) return;
+      this.#warnOnce('The lanes of workers that are gone could not be taken over, trying again', error);
     }
+  }
+
+  /**
+   * What cannot be ended holds no lane back: whatever the dead run there, a run ends what it finds of its own object, and takes away
+   * its permit, before it begins anything.
+   */
+  async #endLeftovers(): Promise<void> {
+    try {
+      await this.handler.beforeTakeOver();
+    } catch (error) {
+      this.#warnOnce('What a worker that is gone left running could not be looked through', error);
+    }
+  }
+
+  /** Each trouble once, until a take-over has gone well: it is tried again with each heartbeat. */
+  #warnOnce(msg: string, error: unknown): void {
+    const trouble = `${msg}: ${messageOf(error)}`;
+    if (this.#troubles.has(trouble)) return;
+    this.#troubles.add(trouble);
+    this.#log.warn({ msg }, error);
   }
 
   /** Frees the lanes of a session whose lease was lost, once nothing of it runs any more. */

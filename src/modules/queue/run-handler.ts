@@ -14,7 +14,10 @@ export interface RunControl {
 export abstract class RunHandler {
   abstract run(claim: Claim, control: RunControl): Promise<RunOutcome>;
 
-  /** Ends what a worker that is gone may have left running on this machine, before its lanes can be claimed. */
+  /**
+   * Ends what a worker that is gone may have left running on this machine, before its lanes can be claimed. When it fails they
+   * are claimed all the same: whatever must not overlap has to be ended by the run itself.
+   */
   beforeTakeOver(): Promise<void> {
     return Promise.resolve();
   }

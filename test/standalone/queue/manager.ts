@@ -11,7 +11,7 @@ import {
 } from '../../../src/modules/queue/index.js';
 import { outcomeOf } from './connect.js';
 
-const quiet: NonNullable<JobManagerOptions['log']> = {
+export const quiet: NonNullable<JobManagerOptions['log']> = {
   debug: () => undefined,
   log: () => undefined,
   warn: () => undefined,
@@ -25,10 +25,11 @@ export function startManager(
   store: JobStore,
   handle: Handle = () => outcomeOf(),
   options: Partial<JobManagerOptions> = {},
+  beforeTakeOver: () => Promise<void> = () => Promise.resolve(),
 ): JobManager {
   const handler = {
     run: (claim: Claim, control: RunControl) => Promise.resolve(handle(claim, control)),
-    beforeTakeOver: () => Promise.resolve(),
+    beforeTakeOver,
   };
   const manager = new JobManager(store, handler, new Events(new EventEmitter2()), {
     ...DEFAULT_JOB_MANAGER_OPTIONS,
