@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { decideAccess, type Role, ROLES, segmentsOf } from './access-policy.js';
+import { requireRoute } from './principal.js';
 
 const A: Role = 'administrator';
 const R: Role = 'reader';
@@ -84,5 +85,23 @@ describe('a path segment counts as a whole', () => {
     expect(decideAccess(['operator'], 'POST', segmentsOf('/v1alpha2/solution/:verb', {})).allowed).toBe(
       false,
     );
+  });
+});
+
+describe('what does the same as another route asks for the same', () => {
+  const asks = (user: Parameters<typeof requireRoute>[0]['user']) => () =>
+    requireRoute(user ? { user } : {}, 'DELETE', ['v1alpha2', 'targets', 'registry', 't']);
+
+  test('by roles, naming those that may', () => {
+    expect(asks({ name: 'tom', roles: [O, T] })).not.toThrow();
+    expect(asks({ name: 'olga', roles: [O, R] })).toThrow(
+      'This does what DELETE /v1alpha2/targets/registry/t does, which "olga" (operator, reader) may not; administrator or target-manager may.',
+    );
+    expect(asks(undefined)).toThrow('This needs a token');
+  });
+
+  test('whoever the cluster has cleared for this request needs no role', () => {
+    expect(asks({ name: 'system:serviceaccount:shop:ann', roles: [], cleared: true })).not.toThrow();
+    expect(asks({ name: 'system:serviceaccount:shop:ann', roles: [] })).toThrow('may not');
   });
 });
