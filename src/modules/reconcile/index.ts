@@ -4,3 +4,4 @@ export * from './progress.js';
 export * from './reconcile.module.js';
 export * from './reconciler.js';
 export * from './step-executor.js';
+export { summaryKeyOf } from './subject.js';

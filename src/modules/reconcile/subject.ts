@@ -161,7 +161,7 @@ export async function inlineSubject(
 }
 
 /** Symphony's key of a summary: the instance name, with the guid of its annotation where there is one. */
-function summaryKeyOf(object: StoredObject): string {
+export function summaryKeyOf(object: StoredObject): string {
   const name = object.kind === 'Target' ? `${TARGET_RUNTIME_PREFIX}${object.name}` : object.name;
   const guid = object.annotations[Annotation.Guid];
   return guid ? `${name}-${guid}` : name;

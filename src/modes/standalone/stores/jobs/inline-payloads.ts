@@ -10,7 +10,17 @@ import { orderLanes } from './orders.js';
 
 const READ: Statement = {
   name: 'lane_payloads_read',
-  text: `SELECT lane_id, job_id, active_target, deployment FROM lane_payloads WHERE lane_id = ANY ($1::bigint[])`,
+  text: `
+  SELECT lane_id, job_id, active_target, deployment FROM lane_payloads
+  WHERE lane_id = ANY ($1::bigint[]) AND deployment <> 'null'`,
+};
+
+// The job id stays for as long as the lane does: an older deployment that comes late must not bring back what was removed.
+const FORGET: Statement = {
+  name: 'lane_payload_forget',
+  text: `
+  UPDATE lane_payloads p SET deployment = 'null', active_target = NULL
+  FROM lanes l WHERE p.lane_id = $1 AND l.id = p.lane_id AND l.order_seq = l.claimed_seq`,
 };
 
 const JOB_ID: Statement = {
@@ -30,6 +40,14 @@ const STORED: Statement = {
   name: 'lane_stored_object',
   text: `SELECT 1 AS found FROM objects WHERE kind = $1 AND namespace = $2 AND name = $3`,
 };
+
+/**
+ * Forgets what was posted, passwords and all, when nothing of it is deployed any more; not what was posted meanwhile. In the
+ * transaction that completes the lane, which is locked.
+ */
+export async function forgetPayload(tx: Sql, laneId: string): Promise<void> {
+  await tx.query(FORGET, [laneId]);
+}
 
 /** Those of claimed lanes; read after the claim, so never older than the order that the claim covers. */
 export async function inlinePayloads(

@@ -1,8 +1,10 @@
 import type { DeployableKind, StoredObject } from '@symphony/model';
 import type { LaneOrder } from '../../../../modules/queue/index.js';
+import { summaryKeyOf } from '../../../../modules/reconcile/index.js';
 import { effectsOfWrite, type WriteEffects } from '../../../../modules/state/index.js';
 import type { Sql } from '../../database/database.js';
 import { insertFanOuts, orderUnlocked, removeLane } from '../jobs/orders.js';
+import { STATE_OF_GONE } from '../runs/postgres-summaries.js';
 import * as sql from './statements.js';
 
 interface OwnerRow {
@@ -35,6 +37,7 @@ export async function giveUp(
     object.uid,
   ]);
   await tx.query(sql.FORGET_HEALTH, [object.uid]);
+  await tx.query(sql.SUMMARY_OF_GONE, [object.namespace, summaryKeyOf(object), STATE_OF_GONE]);
   await insertFanOuts(tx, fanOuts);
   const left = released.map(({ component, target, provider }) => `${component} on ${target} (${provider})`);
   return { left: left.toSorted(), effects: { orders, fanOuts } };

@@ -105,6 +105,12 @@ export const OWNERS_ON_TARGET: Statement = {
   JOIN objects o USING (kind, namespace, name)`,
 };
 
+/** Kept for whoever asks for it, until it has the age that housekeeping lets go. */
+export const SUMMARY_OF_GONE: Statement = {
+  name: 'object_summary_of_gone',
+  text: `UPDATE summaries SET state = $3 WHERE namespace = $1 AND key = $2`,
+};
+
 export const FORGET_HEALTH: Statement = {
   name: 'object_forget_health',
   text: `DELETE FROM target_health WHERE target_uid = $1`,

@@ -1,8 +1,8 @@
 import type { Claim, RunOutcome } from '../../../../modules/queue/index.js';
 import { SummaryState } from '@symphony/model';
 import type { Sql } from '../../database/database.js';
-import type { Completed } from '../jobs/index.js';
-import { SUMMARY_UPSERT } from './postgres-summaries.js';
+import { forgetPayload, type Completed } from '../jobs/index.js';
+import { STATE_OF_GONE, SUMMARY_UPSERT } from './postgres-summaries.js';
 
 export const WRITE_STATUS = {
   name: 'outcome_status',
@@ -33,16 +33,23 @@ const REMOVE_OBJECT = {
   DELETE FROM target_health h USING gone WHERE h.target_uid = gone.uid::text`,
 };
 
+const STILL_DEPLOYED = {
+  name: 'outcome_still_deployed',
+  text: `SELECT FROM ledger WHERE owner_uid = $1 LIMIT 1`,
+};
+
 /** Writes what a run leaves behind, inside the transaction that completes its lane. */
 export async function writeOutcome(tx: Sql, claim: Claim, outcome: RunOutcome): Promise<void> {
   const { status, summary, record } = outcome;
+  const postedIsGone = await isPostedGone(tx, claim, outcome);
+  if (postedIsGone) await forgetPayload(tx, claim.fence.laneId);
   if (summary) {
     await tx.query(SUMMARY_UPSERT, [
       claim.namespace,
       summary.key,
       summary.generation,
       summary.deploymentHash,
-      SummaryState.Done,
+      postedIsGone || outcome.result === 'removed' ? STATE_OF_GONE : SummaryState.Done,
       JSON.stringify(summary.summary),
     ]);
   }
@@ -68,6 +75,13 @@ export async function writeOutcome(tx: Sql, claim: Claim, outcome: RunOutcome): 
   } else if (status) {
     await tx.query(WRITE_STATUS, [claim.kind, claim.namespace, claim.name, JSON.stringify(status)]);
   }
+}
+
+/** The removal of a posted deployment, which has no record, ends as any run; a dry one, or one of a single target, leaves it. */
+async function isPostedGone(tx: Sql, claim: Claim, { result, record }: RunOutcome): Promise<boolean> {
+  if (!claim.payload || claim.action !== 'delete' || result !== 'succeeded' || !record) return false;
+  const left = await tx.query(STILL_DEPLOYED, [record.objectUid]);
+  return left.length === 0;
 }
 
 const WRITE_SUMMARIES = {

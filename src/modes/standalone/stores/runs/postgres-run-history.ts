@@ -2,6 +2,7 @@ import { InvalidInputError } from '@symphony/model';
 import type { RunRecord } from '../../../../modules/queue/index.js';
 import { RunHistory, type RunPage } from '../../../../modules/solution/index.js';
 import type { Database } from '../../database/database.js';
+import { PRUNE_GONE } from './prune-gone.js';
 
 const COLUMNS = `id, object_uid, generation, cause, actor, epoch, started_at, ended_at, result, reason, message, steps, attempts`;
 
@@ -16,6 +17,9 @@ const LIST = {
 const GET = { name: 'runs_get', text: `SELECT ${COLUMNS} FROM runs WHERE object_uid = $1 AND id = $2` };
 
 const PRUNE_BATCH = 5_000;
+
+/** However short the history is: whoever waits for a removal, or asks how it ended, gets the answer. */
+const KEEP_GONE_MS = 3_600_000;
 
 const PRUNE_BY_AGE = {
   name: 'runs_prune_age',
@@ -84,7 +88,16 @@ export class PostgresRunHistory extends RunHistory {
         total += count;
       }
     }
+    await this.#pruneGone(Math.max(maxAgeMs, KEEP_GONE_MS));
     return total;
+  }
+
+  async #pruneGone(ageMs: number): Promise<void> {
+    for (const statement of PRUNE_GONE) {
+      for (let count = PRUNE_BATCH; count === PRUNE_BATCH;) {
+        count = (await this.database.query(statement, [ageMs, PRUNE_BATCH])).length;
+      }
+    }
   }
 }
 

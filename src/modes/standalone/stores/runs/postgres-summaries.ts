@@ -2,6 +2,12 @@ import { SummaryState, type SummaryResult, type SummarySpec } from '@symphony/mo
 import { SummaryStore } from '../../../../modules/queue/index.js';
 import type { Database } from '../../database/database.js';
 
+/**
+ * As `SummaryState.Done`, of what is gone: it stays for a while for whoever asks how the removal ended. A successor of the same
+ * name writes its own state over it.
+ */
+export const STATE_OF_GONE = 3;
+
 export const SUMMARY_UPSERT = {
   name: 'summary_upsert',
   text: `
