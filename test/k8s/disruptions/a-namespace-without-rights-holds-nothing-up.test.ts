@@ -31,6 +31,18 @@ const SOME_RIGHTS: PolicyRule[] = [
     verbs: ['*'],
   },
 ];
+/** All but to read what was posted: who does not know of a post takes what it has deployed for left behind. */
+const NO_POSTED: PolicyRule[] = [
+  ...RIGHTS.map((rule) => ({
+    ...rule,
+    apiGroups: (rule.apiGroups ?? []).filter((group) => group !== 'engine.symphony'),
+  })),
+  {
+    apiGroups: ['engine.symphony'],
+    resources: ['ledgers', 'runhistories', 'componentreports'],
+    verbs: ['*'],
+  },
+];
 const POLL = { timeout: 100_000, interval: 200 };
 /** In the log, at the beginning of a term. */
 const WITHOUT = 'The engine has no rights in namespaces that it serves';
@@ -206,6 +218,19 @@ describeKubernetes('a served namespace without rights', (cluster) => {
     await expect.poll(() => doings('late'), POLL).toEqual(['apply late', 'apply late']);
     expect(await doings('other')).toEqual(['apply other', 'apply other']);
     expect(await world.overlaps()).toEqual([]);
+  });
+
+  test('without the right to what is posted it is left alone as well', async () => {
+    await allow(NO_POSTED);
+    await engine.kill();
+    const warned = warnings();
+    await there.apply(solution('late', 3));
+    await engine.begin();
+    await deployed(here, 'fifth');
+    expect(warnings()).toBeGreaterThan(warned);
+    expect(await doings('late')).toEqual(['apply late', 'apply late']);
+    await allow(RIGHTS);
+    await expect.poll(() => doings('late'), POLL).toHaveLength(3);
   });
 
   test('all of it can be removed in the end', async () => {
