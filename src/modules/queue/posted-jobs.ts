@@ -19,6 +19,18 @@ export function refuseOlderJob(before: string, after: string): void {
   ]);
 }
 
+/** A posted deployment has the lane that an instance would get, or something deployed that only it can remove. */
+export function postedDeploymentExists({
+  namespace,
+  name,
+}: Pick<LaneKey, 'namespace' | 'name'>): ConflictError {
+  return new ConflictError(
+    `A posted deployment has the name ${name} in namespace ${namespace}, so no instance can be stored under it. Remove that ` +
+      'first (POST /v1alpha2/solution/reconcile?delete=true), or choose another name.',
+    'PostedDeploymentExists',
+  );
+}
+
 /** A stored object has the lane that a posted deployment wants. */
 export function storedObjectExists({ kind, namespace, name }: LaneKey): ConflictError {
   return new ConflictError(

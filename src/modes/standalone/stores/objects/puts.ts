@@ -1,4 +1,5 @@
 import type { ObjectKind, StoredObject } from '@symphony/model';
+import { postedDeploymentExists } from '../../../../modules/queue/index.js';
 import {
   decideWrite,
   type EffectsOf,
@@ -55,7 +56,12 @@ export async function putAll(
     jsonOf(puts, freshColumns),
   ]);
   const found = new Map(rows.map((row) => [textOf(row), row]));
-  const decisions = puts.map((put) => decide(put, found.get(textOf(put.write)), waiting));
+  const taken = await unmakeTaken(tx, rows);
+  const decisions = puts.map((put) => {
+    const row = found.get(textOf(put.write));
+    if (row && taken.has(row.uid)) return { kind: 'refused' as const, error: postedDeploymentExists(row) };
+    return decide(put, row, waiting);
+  });
   const versions = await updateChanged(tx, decisions);
   const outcomes = decisions.map((decision) => outcomeOf(decision, versions));
   const effects = outcomes.flatMap((outcome) => (outcome && 'effects' in outcome ? [outcome.effects] : []));
@@ -88,6 +94,16 @@ function decide(put: Put, row: LockedRow | undefined, waiting: boolean): Decisio
   const half = attempt(() => decideWrite(before, put.write));
   if ('refused' in half) return { kind: 'refused', error: half.refused };
   return before && { kind: 'replace', put, before, half: half.value };
+}
+
+/** An instance would take the lane of what was posted under its name, which nobody could remove any more. @returns their uids */
+async function unmakeTaken(tx: Sql, rows: readonly LockedRow[]): Promise<ReadonlySet<string>> {
+  const made = rows.filter((row) => row.made && row.kind === 'Instance');
+  if (made.length === 0) return new Set();
+  const keys = made.map(({ uid, namespace, name }) => ({ uid, namespace, name }));
+  const taken = await tx.query<{ uid: string }>(sql.TAKEN_BY_POSTED, [JSON.stringify(keys)]);
+  for (const { uid } of taken) await tx.query(sql.REMOVE, [uid]);
+  return new Set(taken.map(({ uid }) => uid));
 }
 
 /** Stores what replaces something else. @returns the new versions by uid */

@@ -87,6 +87,20 @@ export const REMOVE: Statement = {
   text: `DELETE FROM objects WHERE uid = $1`,
 };
 
+/** Of instances that were just made: those under whose name a posted deployment is at work, or has something deployed. */
+export const TAKEN_BY_POSTED: Statement = {
+  name: 'object_taken_by_posted',
+  text: `
+  SELECT i.uid FROM jsonb_to_recordset($1::jsonb) AS i (uid text, namespace text, name text)
+  LEFT JOIN LATERAL (
+    SELECT true AS found FROM ledger WHERE owner_uid = 'inline:' || i.namespace || ':' || i.name LIMIT 1) AS e ON true
+  LEFT JOIN LATERAL (
+    SELECT true AS found FROM lanes
+    WHERE kind = 'Instance' AND namespace = i.namespace AND name = i.name AND inline
+      AND (worker IS NOT NULL OR due_at IS NOT NULL) LIMIT 1) AS l ON true
+  WHERE e.found OR l.found`,
+};
+
 /** What the owner leaves behind when its ledger is given up, and what everybody leaves on a target that is. */
 export const RELEASE_LEDGER: Statement = {
   name: 'object_release_ledger',
