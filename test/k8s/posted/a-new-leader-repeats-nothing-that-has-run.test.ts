@@ -23,7 +23,26 @@ import { clientAs } from '../client/api-client.js';
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 const POLL = { timeout: 30_000, interval: 20 };
 const SUCCEEDED: RunOutcome = { result: 'succeeded', reason: { code: 'Succeeded', message: '' } };
-const FAILED: RunOutcome = { result: 'retry', reason: { code: 'ProviderFailed', message: 'no' } };
+const FAILED: RunOutcome = {
+  result: 'retry',
+  reason: { code: 'ProviderFailed', message: 'no' },
+  // Without one it has broken off, and answers no post.
+  summary: {
+    key: 'fails',
+    generation: '1',
+    deploymentHash: '',
+    summary: {
+      targetCount: 1,
+      successCount: 0,
+      plannedDeployment: 1,
+      currentDeployed: 0,
+      skipped: false,
+      isRemoval: false,
+      allAssignedDeployed: false,
+      removed: false,
+    },
+  },
+};
 
 /** Lanes that note what they are given. */
 class NotedLanes {
