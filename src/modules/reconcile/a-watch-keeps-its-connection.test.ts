@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { TargetSpec } from '@symphony/model';
+import { sampleCall } from '@symphony/provider-kit/conformance';
 import { expect, test } from 'vitest';
-import { callFor, callsOf, siteOf, TYPE } from '../solution/provider-calls.fixture.js';
-import { RunPlanner, TargetHealth, ValueSources } from '../solution/index.js';
+import { ProviderRegistry } from '../providers/index.js';
+import { ProviderCalls, RunPlanner, TargetHealth, ValueSources } from '../solution/index.js';
 import { Ledger } from './ledger.js';
 import { TargetWatcher } from './target-watcher.js';
 
 const MANY = 600;
+const TYPE = 'providers.target.test';
+const BINDING = { role: 'instance', provider: TYPE };
 
 class NoBreakers extends TargetHealth {
   readonly failed = (): Promise<undefined> => Promise.resolve(undefined);
@@ -25,19 +28,31 @@ test('however many other targets are called meanwhile, and gives it back when it
   const closed: string[] = [];
   let begun = (_signal: AbortSignal): void => undefined;
   const watched = new Promise<AbortSignal>((resolve) => (begun = resolve));
-  const { calls } = callsOf(({ id = '' }) => ({
-    get: () => Promise.resolve([]),
-    watch: ({ signal }) => {
-      begun(signal);
-      return Promise.resolve(() => Promise.resolve());
-    },
-    close: () => {
-      closed.push(id);
-      return Promise.resolve();
-    },
-  }));
+  const registry = new ProviderRegistry();
+  registry.register({
+    type: TYPE,
+    concurrency: 1,
+    watches: true,
+    create: ({ id = '' }) => ({
+      rule: {},
+      get: () => Promise.resolve([]),
+      apply: () => Promise.reject(new Error('nothing is applied')),
+      watch: ({ signal }) => {
+        begun(signal);
+        return Promise.resolve(() => Promise.resolve());
+      },
+      close: () => {
+        closed.push(id);
+        return Promise.resolve();
+      },
+    }),
+  });
+  const calls = new ProviderCalls(registry);
   const callOthers = async (turn: string): Promise<void> => {
-    for (let i = 0; i < MANY; i++) await calls.get(siteOf({ id: `${turn} ${i}` }), callFor([], `t${i}`));
+    const never = new AbortController().signal;
+    const site = { binding: BINDING, stop: never, cancel: never, redact: (text: string) => text };
+    const call = { ...sampleCall([]), references: [] };
+    for (let i = 0; i < MANY; i++) await calls.get({ ...site, config: { id: `${turn} ${i}` } }, call);
   };
   const options = { digestKey: randomBytes(32), targetsAtOnce: 1 };
   const planner = new RunPlanner(new ValueSources([]), calls, new NoBreakers(), options);
@@ -50,7 +65,7 @@ test('however many other targets are called meanwhile, and gives it back when it
       targetName: 'watched',
       target: { name: 'watched', uid: 'watched', spec: new TargetSpec() },
       role: 'instance',
-      binding: { role: 'instance', provider: TYPE, config: { id: 'watched' } },
+      binding: { ...BINDING, config: { id: 'watched' } },
       bindingHash: '',
       scope: 'default',
     },

@@ -11,9 +11,12 @@ import {
 import { MASK, maskDiffs, PairMap } from '@symphony/planning';
 import { changedFields, redactedDeep, type ObservedComponent } from '@symphony/provider-kit';
 import type { RunValues } from './resolver.js';
-import type { PlannedRun } from './run-planner.js';
 import type { RunTargets } from './run-targets.js';
 import type { Site } from './sites.js';
+
+/** By names of target and component. */
+type ResolvedOf = (target: string, component: string) => ResolvedComponent | undefined;
+type ComplaintOf = (target: string, component: string) => string | undefined;
 
 /** What was seen at one place. */
 export interface Observed {
@@ -39,10 +42,7 @@ export function differsBy(observed: readonly Observed[], deployment: Deployment)
   };
 }
 
-export function complaintsOf(
-  observed: readonly Observed[],
-  redact: (text: string) => string,
-): PlannedRun['complaintOf'] {
+export function complaintsOf(observed: readonly Observed[], redact: (text: string) => string): ComplaintOf {
   const complaints = new PairMap<string>();
   for (const { site, observation } of observed) {
     if (!observation.readable) continue;
@@ -53,7 +53,7 @@ export function complaintsOf(
   return (target, component) => complaints.get(target, component);
 }
 
-export function byPair(resolved: readonly ResolvedComponent[]): PlannedRun['resolvedOf'] {
+export function byPair(resolved: readonly ResolvedComponent[]): ResolvedOf {
   const pairs = new PairMap<ResolvedComponent>();
   for (const item of resolved) pairs.set(item.target, item.component.name, item);
   return (target, component) => pairs.get(target, component);
@@ -80,7 +80,7 @@ export function shownOf(
 export async function sensitivePaths(from: {
   deployment: Deployment;
   ledger: readonly LedgerEntry[];
-  resolvedOf: PlannedRun['resolvedOf'];
+  resolvedOf: ResolvedOf;
   targets: RunTargets;
   values: RunValues;
 }): Promise<(site: Pick<Site, 'targetName'>, component: string) => readonly string[]> {
