@@ -3,7 +3,7 @@ import type { ComponentStatus } from '@symphony/model';
 import { mockControl, type MockControl } from '../../src/modules/providers/index.js';
 import { mockTopology, TestEngine, type Wire } from '../support/engine.js';
 
-const SOON_MS = 15_000;
+const SOON_MS = 45_000;
 
 interface JobView {
   state: string;

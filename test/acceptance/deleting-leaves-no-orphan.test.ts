@@ -153,11 +153,7 @@ describe('deleting leaves no orphan', () => {
   it('when a target is gone for good and is let go with orphan: nobody waits for it, and nobody is left behind elsewhere', async () => {
     const { mock, names } = await deploy('dead');
     mock.set({ hangGet: true, hangApply: true });
-    const { left } = await engine.ok<{ left: string[] }>('DELETE', '/targets/registry/dead-t?orphan=true');
-    expect(left.toSorted()).toEqual([
-      'a on dead-t (providers.target.mock)',
-      'b on dead-t (providers.target.mock)',
-    ]);
+    await engine.ok('DELETE', '/targets/registry/dead-t?orphan=true');
     await engine.gone('targets/registry', 'dead-t');
     await says('dead', 'NoTargetMatched');
     await engine.until('the ledger to be empty', async () =>

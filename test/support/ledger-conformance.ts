@@ -128,11 +128,17 @@ export function ledgerConformance(open: () => Promise<LedgerSubject>): void {
       expect(await onlyEntry(run)).toMatchObject({ state: 'applied', applied: next, digest: 'digest 2' });
     });
 
-    test('is refused on a target that is gone, and leaves nothing; what is there may still be removed', async () => {
+    test('is refused on a target that is gone, and leaves nothing', async () => {
       const gone = entryOf(run, 'web', { targetUid: NOWHERE });
       await expect(begin(run, gone)).rejects.toBeInstanceOf(TargetGoneError);
       expect(await statesOf(run)).toEqual([]);
-      await begin(run, { ...gone, state: 'removing' });
+    });
+
+    test('of a removal is written down for what is there, and not for what was given up meanwhile', async () => {
+      await begin(run, entryOf(run, 'web'));
+      await settle(run, applied('web'));
+      const removals = ['web', 'given-up'].map((name) => entryOf(run, name, { state: 'removing' }));
+      await begin(run, ...removals);
       expect(await statesOf(run)).toEqual(['web removing']);
     });
 

@@ -65,7 +65,8 @@ export abstract class Ledger {
 
   /**
    * Records intents (state `intent` or `removing`) before a provider call. A target whose record could go meanwhile would
-   * leave what is put there without a place: whoever removes the record sees the intent, or the intent is refused.
+   * leave what is put there without a place: whoever removes the record sees the intent, or the intent is refused. A removal of
+   * what has no entry any more, since it was given up meanwhile, is not recorded.
    * @throws FencedError, TargetGoneError
    */
   abstract begin(fence: Fence, entries: readonly LedgerEntry[]): Promise<void>;

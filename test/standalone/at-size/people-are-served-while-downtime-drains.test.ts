@@ -73,7 +73,8 @@ it(`${LANES} lanes overdue after two hours of downtime drain at a bounded rate, 
   const begun = performance.now();
   engine = await start();
   await site.until(({ calls }) => calls.length >= seen + 3 * RATE, AbortSignal.timeout(40_000));
-  expect(since().findIndex(({ name }) => name === 'waiting')).toBeLessThan(SLOTS);
+  // Of the first claim; those of the next one may overtake it on their way to the target.
+  expect(since().findIndex(({ name }) => name === 'waiting')).toBeLessThan(2 * SLOTS);
 
   const at = performance.now();
   await write('late', '2');

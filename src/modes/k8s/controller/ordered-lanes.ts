@@ -76,8 +76,10 @@ export class OrderedLanes extends MemoryLanes {
     return this.#posted.accept(order);
   }
 
-  override isDone(key: LaneKey, order: string): Promise<boolean> {
-    return this.#posted.isDone(key, order);
+  override async isDone(key: LaneKey, order: string): Promise<boolean> {
+    if (!(await this.#posted.isDone(key, order))) return false;
+    // What a run has written may be seen before it has ended, and whoever is answered may ask for its state at once.
+    return !this.leading || (await super.find(key))?.state !== 'running';
   }
 
   override async find(key: LaneKey): Promise<LaneView | undefined> {

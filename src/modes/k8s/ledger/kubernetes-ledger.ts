@@ -232,6 +232,8 @@ export class KubernetesLedger extends Ledger {
         const rows = new Map(known.map((entry) => [rowKeyOf(entry), entry]));
         for (const entry of entries) {
           const key = rowKeyOf(entry);
+          // Given up since the run was decided: written down again, nobody would ever take it out.
+          if (entry.state === 'removing' && !rows.has(key)) continue;
           rows.set(key, begunEntry(rows.get(key), entry, this.#now()));
         }
         return [...rows.values()];

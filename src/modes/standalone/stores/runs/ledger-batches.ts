@@ -36,6 +36,11 @@ export const INSERT_INTENTS = `
          e->'owner'->>'kind', e->'owner'->>'namespace', e->'owner'->>'name', e->>'targetName', e->>'scope',
          e->'binding', e->'applied', e->>'digest', e->>'state', e->>'generation'`;
 
+// Of what was given up since the run was decided nothing is written down again: nobody would ever take it out.
+export const KNOWN_OR_INTENT = `
+  (e->>'state' = 'intent' OR EXISTS (
+    SELECT FROM ledger AS k WHERE k.owner_uid = e->'owner'->>'uid' AND k.entry_key = e->>'entryKey'))`;
+
 // An entry that was applied keeps what was applied and its digest until the outcome is known: an update that dies on the
 // way may have happened or not, and the next run must not take the new declaration for the applied one.
 export const KEEP_APPLIED = `
@@ -57,6 +62,7 @@ const BEGIN_TOGETHER: Statement = {
   ), ${HELD}, begun AS (
     ${INSERT_INTENTS}
     FROM held CROSS JOIN LATERAL jsonb_array_elements(held.entries) AS e
+    WHERE ${KNOWN_OR_INTENT}
     ${KEEP_APPLIED}
   )
   SELECT n FROM held`,

@@ -19,6 +19,7 @@ import {
   beginTogether,
   INSERT_INTENTS,
   KEEP_APPLIED,
+  KNOWN_OR_INTENT,
   settleTogether,
   type Applications,
   type Intents,
@@ -58,7 +59,7 @@ const OCCUPIED = {
 
 const BEGIN = {
   name: 'ledger_begin',
-  text: `${INSERT_INTENTS} FROM jsonb_array_elements($1::jsonb) AS e ${KEEP_APPLIED}`,
+  text: `${INSERT_INTENTS} FROM jsonb_array_elements($1::jsonb) AS e WHERE ${KNOWN_OR_INTENT} ${KEEP_APPLIED}`,
 };
 
 const APPLIED = {
