@@ -18,8 +18,11 @@ export type DataSourceOptions = DatabaseAddress & {
 
 /** Longer than any statement of ours needs; shorter than a caller waits. */
 const STATEMENT_TIMEOUT_MS = 30_000;
-/** A transaction that nobody drives any more must not keep its locks. */
-const IDLE_IN_TRANSACTION_MS = 30_000;
+/**
+ * A transaction that nobody drives any more must not keep its locks: whoever takes over from a process that stands still in the
+ * middle of one waits for this. Between two statements of ours there is no other wait.
+ */
+const IDLE_IN_TRANSACTION_MS = 10_000;
 /** For a new connection, and for a free one of the pool. */
 const CONNECT_TIMEOUT_MS = 10_000;
 /** Beyond the server's own limit: only a peer that is gone without a word lets this one fire. */
