@@ -1,6 +1,6 @@
 import { reason, StateCode, type Action } from '@symphony/model';
 import { expect, test } from 'vitest';
-import { severalAtOnce, TargetHealth } from '../solution/index.js';
+import { TargetHealth } from '../solution/index.js';
 import type { ActionOutcome } from './execution.js';
 import { tellHealth } from './tell-health.js';
 
@@ -104,22 +104,4 @@ test('of one target, that it was silent is said before that it failed', async ()
   const run = { readable: new Set<string>(), troubled: new Map() };
   expect(await tellHealth(health, [], run, { outcomes })).toBe(400);
   expect(health.said).toEqual(['suspected t', 'failed t']);
-});
-
-test('results are in the order of the items; after a failure nothing new begins', async () => {
-  const ticks = async (count: number): Promise<number> => {
-    for (let n = 0; n < count; n++) await Promise.resolve();
-    return count;
-  };
-  expect(await severalAtOnce([9, 1, 5], 2, ticks)).toEqual([9, 1, 5]);
-  expect(await severalAtOnce([], 2, ticks)).toEqual([]);
-  const begun: number[] = [];
-  const work = async (n: number): Promise<void> => {
-    begun.push(n);
-    await ticks(n);
-    if (n === 1) throw new Error('the store is away');
-  };
-  await expect(severalAtOnce([1, 20, 3, 4, 5], 2, work)).rejects.toThrow('the store is away');
-  await ticks(50);
-  expect(begun).toEqual([1, 20]);
 });

@@ -1,11 +1,6 @@
 import type { Reason } from '@symphony/model';
-import {
-  severalAtOnce,
-  silentReason,
-  type PlannedRun,
-  type TargetHealth,
-  type UnhealthyTarget,
-} from '../solution/index.js';
+import pLimit from 'p-limit';
+import { silentReason, type PlannedRun, type TargetHealth, type UnhealthyTarget } from '../solution/index.js';
 import type { Execution } from './execution.js';
 
 /** Each is a statement of its own, and other runs need connections as well. */
@@ -33,13 +28,14 @@ export async function tellHealth(
     if (silentMs > (silent.get(action.targetUid) ?? 0)) silent.set(action.targetUid, silentMs);
   }
   // One after the other, as a target may be in all of them.
-  const suspectedMs = await severalAtOnce(silent, AT_ONCE, ([targetUid, silentMs]) =>
+  const limit = pLimit(AT_ONCE);
+  const suspectedMs = await limit.map(silent, ([targetUid, silentMs]) =>
     health.suspected(targetUid, silentReason(silentMs), silentMs),
   );
-  const failedMs = await severalAtOnce(hung, AT_ONCE, ([targetUid, why]) => health.failed(targetUid, why));
+  const failedMs = await limit.map(hung, ([targetUid, why]) => health.failed(targetUid, why));
   // Only who was called and answered is well: a run that did not reach a target knows nothing of it.
   const recovered = unhealthy.filter(({ targetUid }) => well.has(targetUid) && !unwell.has(targetUid));
-  await severalAtOnce(recovered, AT_ONCE, ({ targetUid }) => health.recovered(targetUid));
+  await limit.map(recovered, ({ targetUid }) => health.recovered(targetUid));
   const known = [...run.troubled.values()].map(({ retryMs }) => retryMs);
   const waits = [...known, ...suspectedMs, ...failedMs].filter((ms) => ms !== undefined);
   return waits.length > 0 ? Math.min(...waits) : undefined;

@@ -11,7 +11,6 @@ export * from './values/file-source.js';
 export * from './values/value-source.js';
 export * from './explain.js';
 export * from './look-within.js';
-export * from './several-at-once.js';
 export * from './run-history.js';
 export * from './digest-key.js';
 export * from './solution.module.js';
