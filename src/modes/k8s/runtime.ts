@@ -137,6 +137,7 @@ export class KubernetesRuntime {
         posteddeployments: () => this.inbox.posted.state,
         componentreports: () => this.inbox.reported.state,
       },
+      hasLanes: () => this.lanes.leading,
       log,
     });
     this.#events = new EventRecorder({

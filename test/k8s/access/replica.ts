@@ -78,6 +78,7 @@ export class Replica {
       leadership: elector,
       identity,
       pictures: {},
+      hasLanes: () => true,
       log: silent,
     });
     const logger = createLogger({ level: 'fatal' });

@@ -1,9 +1,9 @@
 import { UnavailableError } from '@symphony/model';
 
-/** Only the leader has lanes. */
+/** Only the leader has lanes, and makes them at the beginning of its term. */
 export function notLeading(): UnavailableError {
   return new UnavailableError(
-    'This replica does not lead, and only the leader knows the orders. Ask again.',
+    'Only the leader knows the orders, and this replica does not lead, or has just begun to. Ask again.',
     'NotLeader',
   );
 }

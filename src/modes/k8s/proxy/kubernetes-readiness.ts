@@ -14,6 +14,8 @@ export type Pictures = Readonly<Record<string, () => ReflectorState>>;
 export function kubernetesReadiness(
   pictures: Pictures,
   leadership: Pick<Leadership, 'term' | 'leader'>,
+  /** Whether the lanes of this replica's term are made. */
+  hasLanes: () => boolean,
 ): ReadinessCheck {
   return async () => {
     const states = Object.entries(pictures).map(([name, state]) => ({ name, ...state() }));
@@ -26,7 +28,7 @@ export function kubernetesReadiness(
       behind.length === 0
         ? 'the caches are synced'
         : `the caches are synced, but do not hear of changes of ${behind.join(', ')} at this moment`;
-    return { detail: `${whoLeads(leadership)}; ${seen}${whereRefused(states)}` };
+    return { detail: `${whoLeads(leadership, hasLanes)}; ${seen}${whereRefused(states)}` };
   };
 }
 
@@ -35,7 +37,8 @@ function whereRefused(states: readonly Pick<ReflectorState, 'refused'>[]): strin
   return refused.length === 0 ? '' : `; the engine has no rights in ${refused.join(', ')}`;
 }
 
-function whoLeads({ term, leader }: Pick<Leadership, 'term' | 'leader'>): string {
+function whoLeads({ term, leader }: Pick<Leadership, 'term' | 'leader'>, hasLanes: () => boolean): string {
+  if (term && !hasLanes()) return `This replica begins to lead (term ${term.epoch})`;
   if (term) return `This replica leads (term ${term.epoch})`;
   return leader ? `${leader.identity} leads (term ${leader.epoch})` : 'No replica leads';
 }

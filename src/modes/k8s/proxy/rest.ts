@@ -28,6 +28,8 @@ export interface RestOptions {
   /** The elector's. */
   identity: string;
   pictures: Pictures;
+  /** Whether the lanes of this replica's term are made. */
+  hasLanes: () => boolean;
   log: { warn(fields: object): void };
 }
 
@@ -61,9 +63,9 @@ export class Rest {
   #server: FastifyInstance['server'] | undefined;
 
   constructor(private readonly options: RestOptions) {
-    const { config, leadership, identity, pictures } = options;
+    const { config, leadership, identity, pictures, hasLanes } = options;
     const { leaderCa: ca, leaderServerName: serverName } = config.kubernetes;
-    this.readiness = kubernetesReadiness(pictures, leadership);
+    this.readiness = kubernetesReadiness(pictures, leadership, hasLanes);
     this.#connections = new LeaderConnections({ ownCertificate: config.http.tlsCert, ca, serverName });
     this.#proxy = new LeaderProxy({
       leadership,

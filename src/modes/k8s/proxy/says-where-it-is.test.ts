@@ -49,7 +49,12 @@ test('readiness tells which caches are missing, who leads, and what is not heard
   const targets = { ...state };
   const instances = { ...state, synced: false };
   const leadership = { term: undefined, leader: undefined as never };
-  const check = kubernetesReadiness({ targets: () => targets, instances: () => instances }, leadership);
+  let hasLanes = false;
+  const check = kubernetesReadiness(
+    { targets: () => targets, instances: () => instances },
+    leadership,
+    () => hasLanes,
+  );
   expect(await check(signal)).toBe('Still reading instances from the cluster');
   instances.synced = true;
   expect(await check(signal)).toEqual({ detail: 'No replica leads; the caches are synced' });
@@ -61,6 +66,11 @@ test('readiness tells which caches are missing, who leads, and what is not heard
   });
   leadership.term = { epoch: 5 } as never;
   targets.connected = true;
+  // Only it knows the orders, and it has none yet.
+  expect(await check(signal)).toEqual({
+    detail: 'This replica begins to lead (term 5); the caches are synced',
+  });
+  hasLanes = true;
   expect(await check(signal)).toEqual({ detail: 'This replica leads (term 5); the caches are synced' });
   targets.refused = ['shop', 'factory'];
   instances.refused = ['shop'];
