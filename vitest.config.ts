@@ -26,6 +26,8 @@ export default defineConfig({
     maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // Where a test waits by `expect.poll`, a busy machine must not be what fails it.
+    expect: { poll: { timeout: 30_000 } },
     retry: 0,
     allowOnly: false,
   },

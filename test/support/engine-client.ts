@@ -19,6 +19,9 @@ export interface Wire {
 /** How long a test waits for what must happen. */
 const DEADLINE_MS = 30_000;
 
+/** The engine says that it cannot answer now, and when to ask again: nobody leads, or the database is away for a moment. */
+class NotNow extends Error {}
+
 /** An engine as its clients see it: by HTTP, logged in. */
 export class EngineClient {
   #token = '';
@@ -61,7 +64,7 @@ export class EngineClient {
     return { status: response.status, headers: response.headers, body: parsed as T, text };
   }
 
-  /** A request that must succeed. */
+  /** A request that must succeed; {@link NotNow} where the engine asks to come again, so that whoever waits may. */
   async ok<T = unknown>(
     method: string,
     path: string,
@@ -69,7 +72,7 @@ export class EngineClient {
     headers?: Record<string, string>,
   ): Promise<T> {
     const answer = await this.request<T>(method, path, body, headers);
-    if (answer.status !== 200) throw new Error(`${method} ${path} answered ${answer.status}: ${answer.text}`);
+    if (answer.status !== 200) throw refusal(method, path, answer);
     return answer.body;
   }
 
@@ -100,7 +103,9 @@ export class EngineClient {
     name: string,
     namespace = 'default',
   ): Promise<Wire | undefined> {
-    const answer = await this.request<Wire>('GET', `/${kind}/${name}?namespace=${namespace}`);
+    const path = `/${kind}/${name}?namespace=${namespace}`;
+    const answer = await this.request<Wire>('GET', path);
+    if (answer.status === 503) throw refusal('GET', path, answer);
     return answer.status === 404 ? undefined : answer.body;
   }
 
@@ -140,7 +145,10 @@ export class EngineClient {
     );
   }
 
-  /** Polls a condition until it holds; on the deadline it fails with what there is instead. */
+  /**
+   * Polls a condition until it holds; on the deadline it fails with what there is instead. An engine that cannot answer now is asked
+   * again until then, as its clients do; any other failure of a look ends the wait.
+   */
   async until<T>(
     what: string,
     look: () => Promise<T | undefined>,
@@ -149,14 +157,28 @@ export class EngineClient {
   ): Promise<T> {
     const deadline = performance.now() + deadlineMs;
     for (;;) {
-      const found = await look();
-      if (found !== undefined) return found;
+      const found = await unlessNotNow(look);
+      if (found !== undefined && !(found instanceof NotNow)) return found;
       if (performance.now() > deadline) {
-        throw new Error(
-          `waited in vain for ${what}; there is ${JSON.stringify(await instead?.(), undefined, 1)}`,
-        );
+        const there = found ?? (instead && (await unlessNotNow(instead)));
+        const shown = there instanceof NotNow ? there.message : JSON.stringify(there, undefined, 1);
+        throw new Error(`waited in vain for ${what}; there is ${shown}`);
       }
       await delay(20);
     }
+  }
+}
+
+function refusal(method: string, path: string, { status, headers, text }: Answer): Error {
+  const message = `${method} ${path} answered ${status}: ${text}`;
+  return status === 503 && headers.has('retry-after') ? new NotNow(message) : new Error(message);
+}
+
+async function unlessNotNow<T>(look: () => Promise<T>): Promise<T | NotNow> {
+  try {
+    return await look();
+  } catch (error) {
+    if (error instanceof NotNow) return error;
+    throw error;
   }
 }
