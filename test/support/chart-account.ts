@@ -1,4 +1,4 @@
-import { chartRights } from './chart.js';
+import { chartRights, type Readable } from './chart.js';
 import type { TestCluster } from './control-plane/cluster.js';
 import type { KubernetesObject } from './control-plane/index.js';
 
@@ -26,7 +26,7 @@ export async function chartAccount(
   cluster: TestCluster,
   home: string,
   namespaces?: readonly string[],
-  options: { held?: boolean } = {},
+  options: { held?: boolean; readable?: Readable } = {},
 ): Promise<ChartAccount> {
   // A cluster that is not ours shows no log.
   const log = cluster.access.auditLog === undefined ? undefined : await cluster.auditLog();

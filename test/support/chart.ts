@@ -97,21 +97,28 @@ const PLAIN = { home: 'symphony-system', served: 'default' };
 /** Roles for people, which belong to the cluster. */
 const OF_PEOPLE = /-(view|edit)$/;
 
+/** Names of Secrets and ConfigMaps that expressions may read, as the chart's `rbac.secrets` and `rbac.configMaps` list them. */
+export interface Readable {
+  secrets?: readonly string[];
+  configMaps?: readonly string[];
+}
+
 /**
  * The service account and the rights that the chart gives an engine: as in the plain manifests, which are what it renders (tested), so
  * that no file that starts an engine has to wait for Helm.
  * @param namespaces that it serves; all when left out
  * @param options.held whether Roles have their finalizer: then an engine must be there when their namespace is deleted
+ * @param options.readable what expressions may read in each of the namespaces
  */
 export function chartRights(
   home: string,
   namespaces?: readonly string[],
-  { held = false }: { held?: boolean } = {},
+  { held = false, readable = {} }: { held?: boolean; readable?: Readable } = {},
 ): KubernetesObject[] {
   const file = namespaces ? 'deploy/one-namespace.yaml' : 'deploy/cluster-wide.yaml';
   const text = readFileSync(join(ROOT, file), 'utf8');
   const plain = parseAllDocuments(text).map((document) => document.toJS() as KubernetesObject);
-  return plain
+  const given = plain
     .filter(({ kind = '', metadata }) => RIGHTS.has(kind) && !OF_PEOPLE.test(metadata.name))
     .flatMap((object) => {
       const moved = (served: string): KubernetesObject =>
@@ -122,6 +129,29 @@ export function chartRights(
       ...object,
       metadata: held && finalizers ? { ...metadata, finalizers } : metadata,
     }));
+  return [...given, ...(namespaces ?? []).flatMap((served) => readingRights(home, served, readable))];
+}
+
+/** The Roles that the chart makes for what expressions may read (tested against what it renders). */
+export function readingRights(
+  home: string,
+  namespace: string,
+  { secrets = [], configMaps = [] }: Readable,
+): KubernetesObject[] {
+  const apiVersion = 'rbac.authorization.k8s.io/v1';
+  const rights = (resource: string, names: readonly string[]): KubernetesObject[] => {
+    const metadata = { name: `symphony-${resource}`, namespace };
+    const rules = [{ apiGroups: [''], resources: [resource], resourceNames: names, verbs: ['get'] }];
+    const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: metadata.name };
+    const subjects = [{ kind: 'ServiceAccount', name: 'symphony', namespace: home }];
+    return names.length === 0
+      ? []
+      : [
+          { apiVersion, kind: 'Role', metadata, rules },
+          { apiVersion, kind: 'RoleBinding', metadata, roleRef, subjects },
+        ];
+  };
+  return [...rights('secrets', secrets), ...rights('configmaps', configMaps)];
 }
 
 /** With other namespaces wherever they stand alone, or begin the name of an object of the cluster. */

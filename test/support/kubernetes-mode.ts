@@ -16,8 +16,10 @@ import type { RawRequest } from './raw-http.js';
 const PASSWORD = 'for tests of acceptance';
 /** Paths whose namespace is `default` when none is named. */
 const OF_OBJECTS = /^\/(instances|targets|solutions|solutioncontainers|solution|jobs|plan|explain)\b/;
+/** What the suite's expressions name: what is not granted by name must not be asked for. None of it is there. */
+const READABLE = { secrets: ['db', 'web', 'none', 'not-there'], configMaps: ['not-there'] };
 /** An engine that was killed keeps its Lease for a while. */
-const LEADS_MS = 30_000;
+const LEADS_MS = 60_000;
 const LOOK_MS = 20;
 
 /** How a file of the suite reaches the engine; the rest is the same for all. */
@@ -135,7 +137,7 @@ async function openPlace(url: string | undefined): Promise<EnginePlace> {
 }
 
 async function makeHome(shared: TestCluster, namespace: string): Promise<Home> {
-  const account = await chartAccount(shared, namespace, [namespace]);
+  const account = await chartAccount(shared, namespace, [namespace], { readable: READABLE });
   return { account, dataDir: await mkdtemp(join(tmpdir(), 'symphony-acceptance-')) };
 }
 

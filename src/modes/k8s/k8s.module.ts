@@ -16,7 +16,13 @@ import {
 } from '../../modules/metrics/index.js';
 import { JobManager, JobStore, JobWaker, SummaryStore } from '../../modules/queue/index.js';
 import { Ledger, ProgressStore } from '../../modules/reconcile/index.js';
-import { DesiredStateReader, DigestKey, RunHistory, TargetHealth } from '../../modules/solution/index.js';
+import {
+  DesiredStateReader,
+  DigestKey,
+  RunHistory,
+  SourcesOfMode,
+  TargetHealth,
+} from '../../modules/solution/index.js';
 import { ObjectStore } from '../../modules/state/index.js';
 import type { KubernetesRuntime } from './runtime.js';
 
@@ -85,6 +91,7 @@ export class K8sModule {
       { provide: DesiredStateReader, useValue: runtime.desiredState },
       { provide: RunHistory, useValue: runtime.history },
       { provide: TargetHealth, useValue: runtime.health },
+      { provide: SourcesOfMode, useValue: { sources: [runtime.values] } satisfies SourcesOfMode },
       { provide: StoreFiguresReader, useValue: new KubernetesFigures(runtime) },
       { provide: DigestKey, useFactory: async () => DigestKey.from(await runtime.signingKeys.load()) },
     ];

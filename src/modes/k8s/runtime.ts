@@ -46,6 +46,7 @@ import { StatusEdits } from './runs/status-edits.js';
 import { StatusWriter } from './runs/status-writer.js';
 import { SuspensionMarks } from './runs/suspension-marks.js';
 import { SecretSigningKeyStore } from './secrets.js';
+import { KubernetesSource } from './values/kubernetes-source.js';
 
 export interface RuntimeLog {
   debug(fields: object): void;
@@ -69,6 +70,7 @@ export class KubernetesRuntime {
   readonly history: KubernetesRunHistory;
   readonly summaries: SummaryStore;
   readonly signingKeys: SecretSigningKeyStore;
+  readonly values: KubernetesSource;
   readonly rest: Rest;
   readonly #operator: Operator;
   readonly #leftovers: LeftoverLedgers;
@@ -109,6 +111,8 @@ export class KubernetesRuntime {
     });
     this.history = new KubernetesRunHistory(this.#log);
     this.signingKeys = new SecretSigningKeyStore(client, home, SIGNING_KEY);
+    const reads = new SharedReads(client);
+    this.values = new KubernetesSource(reads, [{ namespace: home, name: SIGNING_KEY }]);
     const identity = processIdentity();
     this.elector = new Elector({
       client,
@@ -238,7 +242,7 @@ export class KubernetesRuntime {
       mark: (key, suspended) => notes.mark(key, suspended),
     });
     this.desiredState = new KubernetesDesiredState({
-      client: new SharedReads(client),
+      client: reads,
       seen: (kind, ref) => objects.get(kind, ref),
       targets: objects.targets,
       ledger: this.ledger,

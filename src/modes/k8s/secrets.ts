@@ -4,13 +4,14 @@ import { SIGNING_KEY_BYTES, SigningKeyStore } from '../../modules/auth/index.js'
 import type { ApiClient, KubeObject, ResourceType } from './client/index.js';
 import { unlessMissing } from './objects/readable.js';
 
-interface Secret extends KubeObject {
+/** A Secret, as far as it is used. */
+export interface Secret extends KubeObject {
   type?: string;
   data?: Record<string, string>;
   immutable?: boolean;
 }
 
-const SECRETS: ResourceType<Secret> = {
+export const SECRETS: ResourceType<Secret> = {
   group: '',
   version: 'v1',
   plural: 'secrets',

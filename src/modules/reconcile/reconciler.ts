@@ -352,7 +352,7 @@ function reasonOf(error: unknown, control: RunControl): Reason {
     return { code, message: error.message };
   }
   if (error instanceof ExpressionError) {
-    return reason(isLookUp(error) ? 'ValueUnavailable' : 'ExpressionFailed', `${error.message}.`);
+    return reason(isLookUp(error) ? 'ValueUnavailable' : 'ExpressionFailed', error.message);
   }
   throw error;
 }

@@ -118,7 +118,7 @@ function generatorOf(snapshot: Snapshot, object: StoredObject<'Instance' | 'Targ
 
 function blockedBy(error: unknown): Reason | undefined {
   if (error instanceof DeploymentError) return { code: error.reason, message: error.message };
-  if (error instanceof ExpressionError) return reason('ExpressionFailed', `${error.message}.`);
+  if (error instanceof ExpressionError) return reason('ExpressionFailed', error.message);
   return undefined;
 }
 

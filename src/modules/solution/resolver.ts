@@ -201,7 +201,7 @@ function templatesOf(component: ComponentSpec): Templates {
 
 function unresolvedOf(target: string, component: string, error: ExpressionError | undefined): Unresolved {
   const code = error?.code === 'ExpressionLookupFailed' ? 'ValueUnavailable' : 'ExpressionFailed';
-  const detail = `Component ${JSON.stringify(component)} on target ${JSON.stringify(target)}: ${error?.message ?? 'no value'}.`;
+  const detail = `Component ${JSON.stringify(component)} on target ${JSON.stringify(target)}: ${error?.message ?? 'no value.'}`;
   return { target, component, reason: reason(code, detail) };
 }
 

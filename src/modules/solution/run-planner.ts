@@ -247,7 +247,7 @@ export class RunPlanner {
     } catch (error) {
       if (!(error instanceof ExpressionError)) throw error;
       const code = error.code === 'ExpressionLookupFailed' ? 'ValueUnavailable' : 'ExpressionFailed';
-      const where = `The configuration of role ${JSON.stringify(site.role)} on target ${JSON.stringify(site.targetName)}: ${error.message}.`;
+      const where = `The configuration of role ${JSON.stringify(site.role)} on target ${JSON.stringify(site.targetName)}: ${error.message}`;
       throw new CallFailure(reason(code, where), 1000, false, { cause: error });
     }
   }

@@ -13,7 +13,7 @@ import { TargetHealth } from './target-health.js';
 import { TargetSlots } from './target-slots.js';
 import { EnvironmentSource } from './values/environment-source.js';
 import { FileSource } from './values/file-source.js';
-import { ValueSources } from './values/value-source.js';
+import { SourcesOfMode, ValueSources } from './values/value-source.js';
 
 export interface SolutionOptions {
   /** Deadline of one provider call, in milliseconds. */
@@ -45,8 +45,13 @@ export class SolutionModule {
       providers: [
         {
           provide: ValueSources,
-          useFactory: () =>
-            new ValueSources([new FileSource(options.folders), new EnvironmentSource(options.environment)]),
+          useFactory: (ofMode?: SourcesOfMode) =>
+            new ValueSources([
+              new FileSource(options.folders),
+              new EnvironmentSource(options.environment),
+              ...(ofMode?.sources ?? []),
+            ]),
+          inject: [{ token: SourcesOfMode, optional: true }],
         },
         {
           provide: ProviderCalls,

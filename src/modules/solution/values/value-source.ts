@@ -11,6 +11,11 @@ export interface ValueSource {
   lookup(need: LookupNeed, namespace: string, signal: AbortSignal): Promise<LookupAnswer>;
 }
 
+/** Those that only one mode has. They are asked last. */
+export abstract class SourcesOfMode {
+  abstract readonly sources: readonly ValueSource[];
+}
+
 /** Asks the sources in order. A source that fails ends the search: what it would have said is not known. */
 export class ValueSources {
   readonly #sources: readonly ValueSource[];
