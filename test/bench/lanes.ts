@@ -48,7 +48,7 @@ async function measure(size: number): Promise<number[]> {
     clock: { now: () => performance.now(), wallNow: () => Date.now() },
     waker: new MemoryWaker(),
     exists: () => true,
-    write: () => Promise.resolve(),
+    write: () => Promise.resolve(false),
     dependentsOf: () => Promise.resolve({ items: [] }),
   });
   const known = keys.map((key): KnownObject => {

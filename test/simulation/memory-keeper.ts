@@ -177,12 +177,12 @@ export class MemoryKeeper implements LaneKeeper {
   }
 
   /** The API server: answers well, or is away. */
-  #write(claim: Claim, random: Random): Promise<void> {
+  #write(claim: Claim, random: Random): Promise<boolean> {
     if (random.chance(0.02)) return Promise.reject(new UnavailableError('The API server is away.'));
     const key = fenceText(claim.fence);
     this.#writes.get(key)?.();
     this.#writes.delete(key);
-    return Promise.resolve();
+    return Promise.resolve(false);
   }
 
   #page(

@@ -32,11 +32,11 @@ function place(problem: string) {
     refused: { look: (refused: RefusedRecord) => Promise.resolve(void looks.push(refused)) },
     log: { warn: () => undefined },
   } as Partial<Record<keyof InboxOptions, unknown>> as InboxOptions);
-  const ended = (): Promise<void> => {
+  const ended = (): Promise<boolean> => {
     const claim = { kind: 'Instance', namespace: 'n', name: 'shop', attempts: 0 } as const;
     const payload = { deployment: {}, jobId: '1', seq: 1 };
     const fence = { laneId: '1', epoch: epochOf(1, 3) };
-    const write = inbox.writer(() => Promise.resolve());
+    const write = inbox.writer(() => Promise.resolve(false));
     return write({ ...claim, payload, fence } as unknown as Claim, SUCCEEDED, AbortSignal.timeout(10_000));
   };
   return { inbox, looks, ended };

@@ -130,8 +130,9 @@ export class Inbox {
   /** What runs leave behind, with the outcome of posted deployments in their records. */
   writer(others: OutcomeWriter): OutcomeWriter {
     return async (claim, outcome, stop) => {
-      await others(claim, outcome, stop);
+      const letGo = await others(claim, outcome, stop);
       if (claim.payload) await this.#records.ended(claim, outcome, stop);
+      return letGo;
     };
   }
 

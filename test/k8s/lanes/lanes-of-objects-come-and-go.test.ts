@@ -180,3 +180,25 @@ test('figures count lanes by state and reason, what is due by cause and age, fan
     ]),
   );
 });
+
+test('what was let go and stands, because others keep it, is not run again until it changes', async () => {
+  await open({ write: () => Promise.resolve(true) });
+  await subject.exist([keyOf('a')]);
+  await bench.order({ name: 'a', action: 'delete' });
+  await subject.store.complete(await bench.claimOne(), outcomeOf({ result: 'removed' }));
+  expect(await subject.store.find(keyOf('a'))).toMatchObject({ state: 'idle', attempts: 0 });
+  await subject.pass(HOUR_MS);
+  expect(await bench.claim()).toEqual([]);
+  await bench.order({ name: 'a', action: 'delete' });
+  expect(await bench.claimOne()).toMatchObject({ action: 'delete' });
+});
+
+test('what could not be let go yet is tried again ever more rarely', async () => {
+  await subject.exist([keyOf('a')]);
+  await bench.order({ name: 'a', action: 'delete' });
+  for (const attempts of [1, 2, 3]) {
+    await subject.store.complete(await bench.claimOne(), outcomeOf({ result: 'removed' }));
+    expect(await subject.store.find(keyOf('a'))).toMatchObject({ state: 'waiting', attempts });
+    await subject.pass(HOUR_MS);
+  }
+});

@@ -81,6 +81,7 @@ test('an outcome that is being written when the leadership is lost is told to st
     write: async (_claim, _outcome, stop) => {
       stopped = stop;
       await writing.wait(30_000, stop);
+      return false;
     },
   });
   bench = new Bench(subject);

@@ -40,7 +40,10 @@ export function openMemoryLanes(options: Partial<MemoryLanesOptions> = {}): Memo
     clock,
     waker,
     exists: (key) => objects.has(textOf(key)),
-    write: (claim) => writer.write(claim),
+    write: async (claim) => {
+      await writer.write(claim);
+      return false;
+    },
     dependentsOf: async ({ namespace, name }, after = '', limit) => {
       const all = (dependents.get(`${namespace}/${name}`) ?? []).filter((item) => item.name > after);
       const items = all.toSorted((a, b) => (a.name < b.name ? -1 : 1)).slice(0, limit);

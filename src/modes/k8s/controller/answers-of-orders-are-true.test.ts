@@ -84,7 +84,7 @@ async function leader(
   const lanes = new OrderedLanes({
     clock: { now: () => performance.now(), wallNow: () => Date.now() },
     exists: ({ kind, namespace, name }) => objects.get(kind, { namespace, name }) !== undefined,
-    write: () => Promise.resolve(),
+    write: () => Promise.resolve(false),
     posted: {
       accept: () => Promise.reject(new Error('nothing is posted')),
       isDone: () => Promise.resolve(true),

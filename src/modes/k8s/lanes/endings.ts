@@ -25,7 +25,9 @@ const RETRY = CAUSES.indexOf('retry');
 const PERIODIC = CAUSES.indexOf('periodic');
 
 /**
- * What becomes of a lane after a run. The rules are those of the SQL in standalone mode (completion.ts).
+ * What becomes of a lane after a run. The rules are those of the SQL in standalone mode (completion.ts), but that there nobody else
+ * can keep an object.
+ * @param letGo see `OutcomeWriter`
  * @returns whether a newer order waits
  */
 export function finish(
@@ -33,6 +35,7 @@ export function finish(
   claim: Claim,
   outcome: RunOutcome,
   { now, random, backoff }: Moment,
+  letGo: boolean,
 ): boolean {
   const { result, reason } = outcome;
   const again = lane.orderSeq > lane.claimedSeq;
@@ -58,10 +61,15 @@ export function finish(
     lane.cause = PERIODIC;
     lane.actor = undefined;
     lane.lookAt = undefined;
+  } else if (letGo) {
+    // Others keep the object, or its end was not seen yet: only a change orders another run.
+    lane.dueAt = lane.lookAt = undefined;
+    lane.attempts = 0;
+    lane.actor = undefined;
   } else {
     // Also an object that was to go and is there all the same: it is looked at again.
     lane.lookAt = undefined;
-    lane.attempts = result === 'retry' ? failed + 1 : 0;
+    lane.attempts = failed + 1;
     lane.cause = RETRY;
     lane.actor = undefined;
     lane.dueAt = now + Math.max(outcome.retryAfterMs ?? 0, backoffMs(failed, random(), backoff));

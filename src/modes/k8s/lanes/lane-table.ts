@@ -246,8 +246,11 @@ export class LaneTable {
     if (!this.held(fence)) throw new FencedError();
   }
 
-  /** Frees a lane that its claim holds, after all that its run leaves behind was written. */
-  finish(lane: Lane, claim: Claim, outcome: RunOutcome): CompleteResult {
+  /**
+   * Frees a lane that its claim holds, after all that its run leaves behind was written.
+   * @param letGo see `OutcomeWriter`
+   */
+  finish(lane: Lane, claim: Claim, outcome: RunOutcome, letGo = false): CompleteResult {
     lane.freed = false;
     this.leases.letGo(lane);
     if (outcome.result === 'removed' && this.#mayGo(lane)) {
@@ -255,7 +258,7 @@ export class LaneTable {
       return { fenced: false, again: false };
     }
     const moment = { now: this.#now, random: this.#random, backoff: this.#backoff };
-    const again = finish(lane, claim, outcome, moment);
+    const again = finish(lane, claim, outcome, moment, letGo);
     this.#await(lane);
     return { fenced: false, again };
   }

@@ -30,9 +30,10 @@ import type { MemoryWaker } from './memory-waker.js';
  * Writes what a run leaves behind: status, summary, history, or the removal of the object's finalizer. The claim holds its lane
  * from the beginning to the end of it, unless the leadership is lost.
  * @param stop aborted when the leadership is lost
+ * @returns whether the object was let go: no run can do more for it, and the watch tells when it has gone
  * @throws FencedError when a newer leader has written already; any other error, and it is tried again
  */
-export type OutcomeWriter = (claim: Claim, outcome: RunOutcome, stop: AbortSignal) => Promise<void>;
+export type OutcomeWriter = (claim: Claim, outcome: RunOutcome, stop: AbortSignal) => Promise<boolean>;
 
 export interface MemoryLanesOptions extends LaneTableOptions {
   write: OutcomeWriter;
@@ -281,8 +282,9 @@ export class MemoryLanes extends JobStore {
     // Begins a moment later, when the lane is known to be written for.
     const written = Promise.resolve().then(() => this.options.write(claim, outcome, signal));
     lane.writing = written.then(nothing, nothing);
+    let letGo: boolean;
     try {
-      await written;
+      letGo = await written;
     } catch (error) {
       lane.writing = undefined;
       const ours = this.#table.has(lane);
@@ -297,7 +299,7 @@ export class MemoryLanes extends JobStore {
     const table = this.#table;
     if (signal.aborted) return FENCED;
     // The removal of an object may be seen, and its lane forgotten, before the answer to it is here.
-    return table.has(lane) ? table.finish(lane, claim, outcome) : DONE;
+    return table.has(lane) ? table.finish(lane, claim, outcome, letGo) : DONE;
   }
 }
 

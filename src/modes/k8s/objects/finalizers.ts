@@ -63,9 +63,8 @@ export class Finalizers {
     // What was not seen on it may be there all the same.
     const known = seen?.metadata.uid === uid && has(seen, kind) ? seen : undefined;
     try {
-      const names = [FINALIZERS[kind], ...FINALIZERS_OF_OTHERS[kind]];
       await this.#change(kind, ref, uid, known, (object) => {
-        const left = finalizersOf(object).filter((name) => !names.includes(name));
+        const left = finalizersOfOthers(kind, object);
         return left.length < finalizersOf(object).length ? left : undefined;
       });
     } catch (error) {
@@ -105,6 +104,12 @@ export class Finalizers {
 
 function finalizersOf({ metadata }: CustomObject): string[] {
   return metadata.finalizers ?? [];
+}
+
+/** What keeps a deleted object beside us. */
+export function finalizersOfOthers(kind: DeployableKind, object: CustomObject): string[] {
+  const ours = [FINALIZERS[kind], ...FINALIZERS_OF_OTHERS[kind]];
+  return finalizersOf(object).filter((name) => !ours.includes(name));
 }
 
 function has(object: CustomObject, kind: DeployableKind): boolean {

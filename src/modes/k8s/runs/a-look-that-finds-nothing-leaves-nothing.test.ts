@@ -58,7 +58,7 @@ function place() {
     endProgress: () => Promise.resolve(),
     tell: () => undefined,
   } as unknown as OutcomeParts;
-  const write = (cause: Cause, of: ObjectStatus): Promise<void> => {
+  const write = (cause: Cause, of: ObjectStatus): Promise<boolean> => {
     const claim = { kind: 'Instance', fence: { laneId: '1', epoch: 2 }, cause, claimedAt: AT } as Claim;
     const outcome = {
       result: 'succeeded',

@@ -1,6 +1,7 @@
 import type { LedgerEntry } from '@symphony/model';
 import { FencedError, type Claim, type RunOutcome } from '../../../modules/queue/index.js';
-import type { Finalizers } from '../objects/finalizers.js';
+import { statusOf } from '../../../modules/reconcile/index.js';
+import { finalizersOfOthers, type Finalizers } from '../objects/finalizers.js';
 import { toStored, type CustomObject } from '../objects/custom-object.js';
 import type { OutcomeWriter } from '../lanes/index.js';
 import type { HandledOrders } from './handled-orders.js';
@@ -36,14 +37,15 @@ export function outcomeWriter(parts: OutcomeParts): OutcomeWriter {
     if (ownerUid !== undefined && tells && (change || !isLook(claim, outcome))) {
       parts.log.add(claim, ownerUid, outcome);
     }
-    if (!object || uid === undefined) return;
+    if (!object || uid === undefined) return outcome.result === 'removed' && !claim.payload;
     if (outcome.record && outcome.record.objectUid !== uid) throw new FencedError();
-    if (outcome.result === 'removed') await letGo(parts, claim, uid);
-    else if (change) await parts.status.write(claim, change, stop);
+    const wasLetGo = outcome.result === 'removed' && (await letGo(parts, claim, object, outcome));
+    if (change) await parts.status.write(claim, change, stop);
     // What the status leaves out has to be found somewhere, whoever leads.
     if (change?.cut && tells) void parts.log.write(uid);
     parts.orders.marked(uid);
     parts.tell(claim, object, outcome, change);
+    return wasLetGo;
   };
 }
 
@@ -71,15 +73,55 @@ function statusChangeOf(
   });
 }
 
-/** Whatever a run says: nothing goes that the ledger still names, as its owner or as the place where something is. */
-async function letGo({ ledger, finalizers }: OutcomeParts, claim: Claim, uid: string): Promise<void> {
+/**
+ * Whatever a run says: nothing goes that the ledger still names, as its owner or as the place where something is.
+ * @returns whether our finalizer is off
+ */
+async function letGo(
+  parts: OutcomeParts,
+  claim: Claim,
+  object: CustomObject,
+  outcome: RunOutcome,
+): Promise<boolean> {
+  const { ledger, finalizers } = parts;
   const { kind, namespace, name } = claim;
-  const release = (): Promise<void> => finalizers.remove(kind, { namespace, name }, uid);
-  const free = (await ledger.entriesOf(uid)).length === 0;
-  if (kind !== 'Target') {
-    if (free) await release();
-    return;
-  }
+  const { uid = '' } = object.metadata;
+  const release = async (): Promise<void> => {
+    await tellWhoKeeps(parts, claim, object, outcome);
+    await finalizers.remove(kind, { namespace, name }, uid);
+  };
+  if ((await ledger.entriesOf(uid)).length > 0) return false;
   // What is on its own target is no reason to keep it once the run has removed it.
-  if (free) await ledger.releaseTarget(uid, release);
+  if (kind === 'Target') return ledger.releaseTarget(uid, release);
+  await release();
+  return true;
+}
+
+/** An object that others keep would say for as long that all is well. Before ours goes: with it, our rights may go. */
+async function tellWhoKeeps(
+  { status, orders }: OutcomeParts,
+  claim: Claim,
+  object: CustomObject,
+  { result, record }: RunOutcome,
+): Promise<void> {
+  const others = finalizersOfOthers(claim.kind, object);
+  if (others.length === 0) return;
+  const { uid = '', generation = 1 } = object.metadata;
+  const message = `Everything is removed. The object is kept by the finalizers of others: ${others.join(', ')}.`;
+  const told = statusOf({
+    generation,
+    operationId: record?.id ?? '',
+    word: 'Deleting',
+    reason: { code: 'Deleting', message },
+    previous: toStored(claim.kind, object).status.engine,
+    now: new Date().toISOString(),
+  });
+  const handled = orders.handledBy(uid, result) ?? object.status?.orders;
+  const change = status.changeOf(claim, object, told, { deploymentHash: undefined, orders: handled });
+  try {
+    if (change) await status.write(claim, change);
+  } catch (error) {
+    // A server that is away will not take our finalizer off either; what else refuses a status must not keep the object.
+    if (error instanceof FencedError) throw error;
+  }
 }
