@@ -50,7 +50,7 @@ export const REASONS = {
   TargetInUse: 'Components are still deployed on the target. They are being removed first.',
   RemovalIncomplete: 'Not everything could be removed. What is left is listed; the removal is tried again.',
   DeleteTimedOut:
-    'It is tried again at the periodic look, and when you reconcile. To let the object go and leave what is deployed, set symphony/deletion-policy: orphan, or delete it with orphan=true.',
+    'It is tried again at the periodic look, and when you reconcile. To let the object go and leave what is deployed, delete it with orphan=true; in Kubernetes mode setting symphony/deletion-policy: orphan on it does the same.',
   StoreUnavailable:
     'The store could not be reached in mid-run, so the run was broken off. It is repeated as soon as the store answers.',
   StoreRefused:
