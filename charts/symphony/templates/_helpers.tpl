@@ -81,6 +81,43 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end -}}
 
+{{/*
+Refuses keys of `config` that the chart says by flags, which beat the file without a word, or that would contradict its ports,
+probes and rights.
+*/}}
+{{- define "symphony.refuseConfig" -}}
+{{- $own := dict
+  "mode" "leave it out, the chart is for Kubernetes mode alone"
+  "host" "leave it out, the engine listens on all addresses of its pod"
+  "port" "leave it out and set the value api.service.port, which callers see"
+  "dataDir" "leave it out, nothing that lasts is kept there"
+  "queue.drainSeconds" "set the value drainSeconds instead"
+  "http.tlsCert" "set the value api.tls.secretName instead"
+  "http.tlsKey" "set the value api.tls.secretName instead"
+  "metrics.public" "set the value metrics.public instead"
+  "kubernetes.namespaces" "set the value namespaces instead"
+  "kubernetes.heldRoles" "set the value rbac.finalizers instead"
+  "kubernetes.authentication" "set the value api.kubernetesAuthentication instead"
+-}}
+{{- if .Values.api.adminPasswordSecret -}}
+{{- $_ := set $own "auth.adminPassword" "the value api.adminPasswordSecret says it" -}}
+{{- $_ := set $own "auth.adminPasswordFile" "the value api.adminPasswordSecret says it" -}}
+{{- end -}}
+{{- range $key, $instead := $own -}}
+{{- $found := hasKey $.Values.config $key -}}
+{{- $steps := splitList "." $key -}}
+{{- if eq (len $steps) 2 -}}
+{{- $group := get $.Values.config (first $steps) -}}
+{{- if kindIs "map" $group -}}
+{{- $found = or $found (hasKey $group (last $steps)) -}}
+{{- end -}}
+{{- end -}}
+{{- if $found -}}
+{{- fail (printf "config.%s is for the chart to say: %s" $key $instead) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "symphony.engineEnv" -}}
 - name: POD_NAME
   valueFrom: { fieldRef: { fieldPath: metadata.name } }
