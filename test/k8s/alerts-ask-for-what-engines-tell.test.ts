@@ -10,7 +10,9 @@ import { LEASE } from '../../src/modes/k8s/names.js';
 import { Metrics } from '../../src/modules/metrics/index.js';
 import { describeKubernetes, freshNamespace } from '../support/control-plane/index.js';
 import { parsePrometheus, type Series, valueOf } from '../support/prometheus.js';
-import { QUICK } from './leadership/candidates.js';
+
+/** No term ends by itself meanwhile, however slow the machine is. */
+const TIMING = { leaseMs: 60_000, renewDeadlineMs: 40_000, retryMs: 300 };
 
 interface Rule {
   alert: string;
@@ -72,7 +74,7 @@ describeKubernetes('alerts', (cluster) => {
       const access = await openAccess({ kubeconfig: cluster().kubeconfigFile });
       const client = new ApiClient({ access, onRequest: (record) => counts.request(record) });
       const log = { info: () => undefined, warn: () => undefined };
-      const elector = new Elector({ client, namespace, name: LEASE, identity, timing: QUICK, log });
+      const elector = new Elector({ client, namespace, name: LEASE, identity, timing: TIMING, log });
       onTestFinished(async () => {
         await elector.stop();
         await client.close();
