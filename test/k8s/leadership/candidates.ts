@@ -4,7 +4,11 @@ import { Elector, type ElectorOptions, type LeaseTiming } from '../../../src/mod
 import type { TestCluster } from '../../support/control-plane/index.js';
 import { FaultyProxy } from '../client/faulty-proxy.js';
 
-/** So short that a test may wait for it; the Lease itself counts in whole seconds. */
+/** No term of it ends by itself, however slow the machine is: for all that does not wait for the end of a Lease. */
+export const LASTING: LeaseTiming = { leaseMs: 60_000, renewDeadlineMs: 40_000, retryMs: 300 };
+/** Its end may be waited for; a machine that stands still for a moment does not end a term all the same. */
+export const PASSING: LeaseTiming = { leaseMs: 9_000, renewDeadlineMs: 4_500, retryMs: 300 };
+/** Terms of it may end at any moment: only where that is no matter. The Lease itself counts in whole seconds. */
 export const QUICK: LeaseTiming = { leaseMs: 2_000, renewDeadlineMs: 1_300, retryMs: 300 };
 
 /** When a term began and when its signal was aborted, by `performance.now()`. */
@@ -35,7 +39,7 @@ export class Candidates {
   constructor(
     private readonly cluster: TestCluster,
     readonly namespace: string,
-    private readonly timing: LeaseTiming = QUICK,
+    private readonly timing: LeaseTiming = LASTING,
   ) {}
 
   async add(identity: string, options: Partial<ElectorOptions> = {}): Promise<Candidate> {

@@ -1,10 +1,11 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { pause } from '../../../src/modes/k8s/client/index.js';
-import { DEFAULT_LEASE_TIMING } from '../../../src/modes/k8s/leadership/index.js';
 import { describeKubernetes, freshNamespace } from '../../support/control-plane/index.js';
-import { Candidates, overlaps, QUICK } from './candidates.js';
+import { Candidates, LASTING, overlaps, PASSING } from './candidates.js';
 
-const SOON = { timeout: 20_000, interval: 10 };
+vi.setConfig({ testTimeout: 150_000 });
+
+const SOON = { timeout: 60_000, interval: 10 };
 
 describeKubernetes('an elector', (cluster) => {
   it('the first one leads with epoch 1, and writes who it is', async () => {
@@ -14,7 +15,7 @@ describeKubernetes('an elector', (cluster) => {
     await expect.poll(() => elector.epoch, SOON).toBe(1);
     const other = await candidates.add('b');
     const { spec, metadata } = await candidates.lease();
-    expect(spec).toMatchObject({ holderIdentity: 'a', leaseTransitions: 1, leaseDurationSeconds: 2 });
+    expect(spec).toMatchObject({ holderIdentity: 'a', leaseTransitions: 1, leaseDurationSeconds: 60 });
     expect(metadata.annotations).toEqual(annotations());
     await expect
       .poll(() => other.elector.leader, SOON)
@@ -23,12 +24,12 @@ describeKubernetes('an elector', (cluster) => {
   });
 
   it('a leader renews, and nobody else gets in', async () => {
-    const candidates = new Candidates(cluster(), await freshNamespace(cluster()));
+    const candidates = new Candidates(cluster(), await freshNamespace(cluster()), PASSING);
     await candidates.add('a');
     await expect.poll(() => candidates.leading.length, SOON).toBe(1);
     await candidates.add('b');
     const { spec } = await candidates.lease();
-    await pause(3 * QUICK.leaseMs);
+    await pause(1.2 * PASSING.leaseMs);
     expect(candidates.terms).toHaveLength(1);
     const later = await candidates.lease();
     expect(later.spec.renewTime > spec.renewTime).toBe(true);
@@ -42,14 +43,18 @@ describeKubernetes('an elector', (cluster) => {
     const { proxy, elector } = await candidates.add('b');
     await expect.poll(() => elector.leader?.identity, SOON).toBe('a');
     await expect.poll(() => proxy.requests.some(({ watch }) => watch), SOON).toBe(true);
-    await pause(500);
-    const { length } = proxy.requests;
-    await pause(2 * QUICK.leaseMs);
+    // It may still be at the look that it began before its watch.
+    let length: number;
+    do {
+      ({ length } = proxy.requests);
+      await pause(1_000);
+    } while (proxy.requests.length > length);
+    await pause(4_000);
     expect(proxy.requests).toHaveLength(length);
   });
 
   it('a leader that stops hands over at once, long before its lease ends', async () => {
-    const candidates = new Candidates(cluster(), await freshNamespace(cluster()), DEFAULT_LEASE_TIMING);
+    const candidates = new Candidates(cluster(), await freshNamespace(cluster()));
     const first = await candidates.add('a');
     await expect.poll(() => first.elector.isLeader, SOON).toBe(true);
     const second = await candidates.add('b');
@@ -57,12 +62,12 @@ describeKubernetes('an elector', (cluster) => {
     const began = performance.now();
     await first.elector.stop();
     await expect.poll(() => second.elector.epoch, SOON).toBe(2);
-    expect(performance.now() - began).toBeLessThan(3_000);
+    expect(performance.now() - began).toBeLessThan(LASTING.leaseMs / 2);
     expect(overlaps(candidates.terms)).toEqual([]);
   });
 
   it('a leader that vanished is followed when its lease has ended, not before', async () => {
-    const candidates = new Candidates(cluster(), await freshNamespace(cluster()));
+    const candidates = new Candidates(cluster(), await freshNamespace(cluster()), PASSING);
     const first = await candidates.add('a');
     await expect.poll(() => first.elector.isLeader, SOON).toBe(true);
     const second = await candidates.add('b');
@@ -70,12 +75,12 @@ describeKubernetes('an elector', (cluster) => {
     first.proxy.down();
     const began = performance.now();
     await expect.poll(() => second.elector.epoch, SOON).toBe(2);
-    const tookMs = performance.now() - began;
-    expect(tookMs).toBeGreaterThan(QUICK.leaseMs - QUICK.retryMs - 100);
-    expect(tookMs).toBeLessThan(2 * QUICK.leaseMs);
+    expect(performance.now() - began).toBeLessThan(2 * PASSING.leaseMs);
+    const [lost, gained] = candidates.terms;
+    const written = first.proxy.requests.findLast(({ method, answered }) => method !== 'GET' && answered);
+    expect((gained?.from ?? 0) - (written?.at ?? Infinity)).toBeGreaterThanOrEqual(PASSING.leaseMs);
     expect(overlaps(candidates.terms)).toEqual([]);
     // It stepped down by itself, before anybody could take over.
-    const [lost, gained] = candidates.terms;
     expect((gained?.from ?? 0) - (lost?.until ?? Infinity)).toBeGreaterThan(100);
     // The process goes on, and is a candidate again.
     first.proxy.up();
@@ -85,27 +90,27 @@ describeKubernetes('an elector', (cluster) => {
   });
 
   it('a half-open connection is as good as none', async () => {
-    const candidates = new Candidates(cluster(), await freshNamespace(cluster()));
+    const candidates = new Candidates(cluster(), await freshNamespace(cluster()), PASSING);
     const first = await candidates.add('a');
     await expect.poll(() => first.elector.isLeader, SOON).toBe(true);
     const signal = first.elector.term?.signal;
     first.proxy.fault = () => 'hang';
     const began = performance.now();
     await expect.poll(() => signal?.aborted, SOON).toBe(true);
-    expect(performance.now() - began).toBeLessThan(QUICK.leaseMs);
+    expect(performance.now() - began).toBeLessThan(PASSING.leaseMs);
     expect(first.elector.isLeader).toBe(false);
     // What it held by itself it may take again, in a term of its own.
     first.proxy.fault = () => undefined;
-    await expect.poll(() => first.elector.epoch, SOON).toBe(2);
+    await expect.poll(() => first.elector.epoch ?? 0, SOON).toBeGreaterThan(1);
     expect(overlaps(candidates.terms)).toEqual([]);
   });
 
   it('an event loop that stands still past the deadline has lost, and its next term has a new epoch', async () => {
-    const candidates = new Candidates(cluster(), await freshNamespace(cluster()));
+    const candidates = new Candidates(cluster(), await freshNamespace(cluster()), PASSING);
     const { elector } = await candidates.add('a');
     await expect.poll(() => elector.isLeader, SOON).toBe(true);
     const term = elector.term;
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, QUICK.renewDeadlineMs + 50);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PASSING.renewDeadlineMs + 50);
     expect(elector.isLeader).toBe(false);
     expect(term?.signal.aborted).toBe(true);
     await expect.poll(() => elector.epoch, SOON).toBe(2);
@@ -127,9 +132,13 @@ describeKubernetes('an elector', (cluster) => {
       await cluster().api.call('PATCH', candidates.path, {
         metadata: { annotations: { touched: String(count) } },
       });
-      await pause(QUICK.leaseMs / 4);
+      await pause(500);
     }
     await expect.poll(() => lost, SOON).toBeGreaterThan(4);
+    // It is still renewed, not only not yet over.
+    const { spec } = await candidates.lease();
+    const renewTime = async (): Promise<string> => (await candidates.lease()).spec.renewTime;
+    await expect.poll(renewTime, SOON).not.toBe(spec.renewTime);
     expect(candidates.terms).toHaveLength(1);
     expect(elector.isLeader).toBe(true);
     expect((await candidates.lease()).metadata.annotations).toMatchObject({ touched: '4' });
@@ -157,7 +166,7 @@ describeKubernetes('an elector', (cluster) => {
   });
 
   it('somebody takes the Lease by hand: the leader stands back', async () => {
-    const candidates = new Candidates(cluster(), await freshNamespace(cluster()));
+    const candidates = new Candidates(cluster(), await freshNamespace(cluster()), PASSING);
     const { elector } = await candidates.add('a');
     await expect.poll(() => elector.isLeader, SOON).toBe(true);
     await cluster().api.call('PATCH', candidates.path, {
