@@ -69,6 +69,8 @@ export interface DeleteOptions extends CallOptions {
   resourceVersion?: string;
   propagationPolicy?: 'Background' | 'Foreground' | 'Orphan';
   gracePeriodSeconds?: number;
+  /** Judged and admitted, but not carried out. */
+  dryRun?: boolean;
 }
 
 export type Patch =
@@ -211,13 +213,14 @@ export class ApiClient {
 
   /** Asks for the deletion; finalizers may keep the object for long. @throws NotFoundError, ConflictError */
   async delete(type: ResourceType, ref: ObjectRef, options: DeleteOptions = {}): Promise<void> {
-    const { uid, resourceVersion, propagationPolicy, gracePeriodSeconds } = options;
+    const { uid, resourceVersion, propagationPolicy, gracePeriodSeconds, dryRun } = options;
     const body = {
       apiVersion: 'v1',
       kind: 'DeleteOptions',
       propagationPolicy,
       gracePeriodSeconds,
       preconditions: { uid, resourceVersion },
+      ...(dryRun ? { dryRun: ['All'] } : {}),
     };
     await this.#json(
       { method: 'DELETE', path: objectPath(type, ref), body, ...about('delete', type, ref, options) },

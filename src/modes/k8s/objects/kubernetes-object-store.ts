@@ -3,7 +3,9 @@ import {
   BODY_CLASSES,
   ConflictError,
   fieldsOf,
+  messageOf,
   NotFoundError,
+  UnavailableError,
   withDefaults,
   type DeployableKind,
   type ObjectKind,
@@ -111,17 +113,25 @@ export class KubernetesObjectStore extends ObjectStore {
     });
   }
 
-  /** The leader releases the ledgers; until then they say what was left. */
+  /**
+   * The leader releases the ledgers; until then they say what was left. An object that stays must not keep the mark: whoever
+   * deletes it later would leave everything it deployed.
+   */
   override orphan(key: ObjectKey<DeployableKind>, precondition: Precondition): Promise<OrphanResult> {
     return trying(async () => {
       const { live, before } = await this.#existing(key, precondition);
       const left = this.options.linesOf(before.uid);
-      const marked = await this.#client.patch(
-        typeOf<DeployableKind>(key.kind),
-        key,
-        mergePatch({ metadata: { ...identityOf(live), annotations: { [DELETION_POLICY]: 'orphan' } } }),
-      );
-      if (before.deletionTimestamp === undefined) await this.#delete(marked, key);
+      const goes = before.deletionTimestamp !== undefined;
+      if (!goes) await this.#delete(live, key, { dryRun: true });
+      const marked = await this.#mark(live, 'orphan');
+      try {
+        if (!goes) await this.#delete(marked, key);
+      } catch (error) {
+        await this.#unmark(live).catch(() => {
+          throw markLeft(key, error);
+        });
+        throw error;
+      }
       return { object: before, left: left.toSorted() };
     });
   }
@@ -232,12 +242,35 @@ export class KubernetesObjectStore extends ObjectStore {
     return toStored(kind, await unlessGone(written));
   }
 
-  async #delete(live: CustomObject, { kind, namespace, name }: ObjectKey): Promise<void> {
+  /** Only if it is as it was read. */
+  #mark(live: CustomObject, policy: string | undefined): Promise<CustomObject> {
+    const annotations = { [DELETION_POLICY]: policy ?? null };
+    const patch = mergePatch({ metadata: { ...identityOf(live), annotations } });
+    return this.#client.patch(typeOf(live.kind as ObjectKind), keyOf(live), patch);
+  }
+
+  /** Puts back what stood there, unless the object is going all the same: the answer may have got lost. */
+  async #unmark(before: CustomObject): Promise<void> {
+    const policy = before.metadata.annotations?.[DELETION_POLICY];
+    await trying(async () => {
+      const live = await this.#read({ ...keyOf(before), kind: before.kind as ObjectKind });
+      if (live?.metadata.uid !== before.metadata.uid || live?.metadata.deletionTimestamp !== undefined)
+        return;
+      if (live?.metadata.annotations?.[DELETION_POLICY] === 'orphan') await this.#mark(live, policy);
+    });
+  }
+
+  async #delete(
+    live: CustomObject,
+    { kind, namespace, name }: ObjectKey,
+    options: { dryRun?: boolean } = {},
+  ): Promise<void> {
     const { uid, resourceVersion } = live.metadata;
     await this.#client.delete(
       typeOf(kind),
       { namespace, name },
       {
+        ...options,
         propagationPolicy: 'Background',
         ...(uid === undefined ? {} : { uid }),
         ...(resourceVersion === undefined ? {} : { resourceVersion }),
@@ -286,6 +319,16 @@ async function unlessGone<T>(write: Promise<T>): Promise<T> {
 
 function mergePatch(body: object): { kind: 'merge'; body: object } {
   return { kind: 'merge', body };
+}
+
+function keyOf({ metadata: { namespace = '', name } }: CustomObject): { namespace: string; name: string } {
+  return { namespace, name };
+}
+
+function markLeft({ kind, namespace, name }: ObjectKey, error: unknown): UnavailableError {
+  return new UnavailableError(
+    `The deletion of ${kind} ${namespace}/${name} failed (${messageOf(error)}), and its annotation ${DELETION_POLICY} could not be taken back: take it off before you delete it in another way.`,
+  );
 }
 
 function identityOf({ metadata: { uid, resourceVersion } }: CustomObject): object {
