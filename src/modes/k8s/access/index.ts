@@ -1,2 +1,3 @@
 export { KubernetesAccess } from './kubernetes-access.js';
+export { refuseLoginsOnPlainHttp, UsersOverTls } from './users-over-tls.js';
 export { leaderWayOf, type LeaderWay } from './routes.js';

@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { isLoopback } from '../../../modules/auth/index.js';
 
 /**
- * Refuses a token that came over the network for all to read. Judged by the connection: what a proxy says about the way before it
+ * Refuses a token, or a password, that came over the network for all to read. Judged by the connection: what a proxy says about the way before it
  * proves nothing, and the way from the proxy to us is one of the cluster's network.
  * @throws SymphonyError (403) `TlsRequired`
  */
@@ -13,7 +13,7 @@ export function refusePlainHttp({ raw: { socket } }: Pick<FastifyRequest, 'raw'>
   throw new SymphonyError(
     'TlsRequired',
     403,
-    'Tokens are not taken over plain HTTP, and this one should be replaced: use https, and give the engine a certificate with --tls-cert and --tls-key.',
+    'Tokens and passwords are not taken over plain HTTP, and this one should be replaced: use https, and give the engine a certificate with --tls-cert and --tls-key.',
   );
 }
 

@@ -10,7 +10,7 @@ import {
   type RequestAccess,
 } from '../../../modules/auth/index.js';
 import type { ReadinessCheck } from '../../../modules/health/index.js';
-import { KubernetesAccess, leaderWayOf } from '../access/index.js';
+import { KubernetesAccess, leaderWayOf, refuseLoginsOnPlainHttp, UsersOverTls } from '../access/index.js';
 import type { ApiClient } from '../client/index.js';
 import type { Leadership } from '../leadership/index.js';
 import { kubernetesReadiness, type Pictures } from './kubernetes-readiness.js';
@@ -82,7 +82,7 @@ export class Rest {
     const { authentication, audiences, namespaces } = config.kubernetes;
     const access = authentication
       ? new KubernetesAccess({ client, audiences, namespaces, users, log })
-      : users;
+      : users && new UsersOverTls(users);
     if (!access) throw new Error('without the cluster there must be users of our own');
     return (this.#access = access);
   };
@@ -93,6 +93,7 @@ export class Rest {
    */
   install(fastify: FastifyInstance, listening: () => void): void {
     this.#server = fastify.server;
+    refuseLoginsOnPlainHttp(fastify);
     this.#proxy.install(fastify);
     fastify.addHook('onListen', (done) => {
       listening();
