@@ -38,6 +38,7 @@ export class AppModule {
   static forMode(mode: Mode, config: AppConfig): DynamicModule {
     const providers = ProvidersModule.forRoot({
       script: scriptOptionsOf(config),
+      mock: config.providers.mock,
       docker: config.providers.docker,
       http: config.providers.http,
     });

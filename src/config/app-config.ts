@@ -133,6 +133,11 @@ class DockerProviderConfig {
   enabled = true;
 }
 
+class MockProviderConfig {
+  @IsBoolean(text('true or false'))
+  enabled = true;
+}
+
 class HttpProviderConfig {
   @IsBoolean(text('true or false'))
   allowLinkLocal = false;
@@ -140,6 +145,7 @@ class HttpProviderConfig {
 
 class ProvidersConfig {
   @ValidateNested() script = new ScriptProviderConfig();
+  @ValidateNested() mock = new MockProviderConfig();
   @ValidateNested() docker = new DockerProviderConfig();
   @ValidateNested() http = new HttpProviderConfig();
 }

@@ -198,6 +198,13 @@ export const CONFIG_KEYS: readonly ConfigKey[] = [
     description:
       'Whether targets may use the Docker provider, and with it the Docker engines that this process can reach.',
   }),
+  named('providers.mock.enabled', {
+    type: 'boolean',
+    placeholder: 'true|false',
+    default: true,
+    description:
+      'Whether targets may use the mock provider, which keeps what it is given in the memory of the engine.',
+  }),
   named('providers.http.allowLinkLocal', {
     type: 'boolean',
     placeholder: 'true|false',
