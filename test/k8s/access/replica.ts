@@ -39,7 +39,8 @@ class ReplicaModule {
   }
 }
 
-const LEASE = { leaseMs: 3_000, renewDeadlineMs: 2_000, retryMs: 400 };
+/** So long that no term ends by itself; who stops hands over at once. */
+const LEASE = { leaseMs: 30_000, renewDeadlineMs: 20_000, retryMs: 400 };
 const silent = { info: () => undefined, warn: () => undefined };
 
 /** One replica as far as its callers see it: the edge over TLS, access, leadership and the way to the leader. */

@@ -49,7 +49,6 @@ describeKubernetes('at its object a person sees', (cluster) => {
     engine = await KubernetesProcess.start({
       kubeconfig: cluster().kubeconfigFile,
       namespaces: [me.namespace],
-      leaseSeconds: 10,
       args: [
         `--providers-script-allowed-folders=${world.folder},${broken.folder}`,
         '--reconcile-min-interval=1s',
@@ -181,10 +180,14 @@ describeKubernetes('at its object a person sees', (cluster) => {
   });
 
   test('how far a run is and since when, and whether runs are held back', async () => {
-    await world.setPace(3);
-    await me.apply(target('slow', world), solution('slow'), instance('slow'));
-    await me.until('instances', 'slow', (object) => has(object, 'progress'));
-    const during = (await me.get('instances', 'slow')).status as Record<string, unknown>;
+    await world.setPace(5);
+    let during: Record<string, unknown> = {};
+    // Watched from before it is there: a look after the fact might find it done.
+    const shown = me.until('instances', 'slow', (object) => {
+      if (has(object, 'progress')) during = { ...object?.status };
+      return has(object, 'progress');
+    });
+    await Promise.all([shown, me.apply(target('slow', world), solution('slow'), instance('slow'))]);
     expect(during).toMatchObject({
       status: 'Reconciling',
       progress: { planned: 1, done: 0, run: expect.stringMatching(/^[0-9a-f-]{36}$/) },

@@ -27,7 +27,7 @@ describeKubernetes('the leader is killed between the acknowledgement and the run
     );
     await expect.poll(() => pair.record('waited'), POLL).toMatchObject({ spec: { seq: 1, doneSeq: 0 } });
     expect(await isDeployed('waited')).toBe(false);
-    await pair.leader.kill();
+    await pair.killLeader();
 
     const { status, body } = await answer;
     expect([status, body]).toMatchObject([200, { allAssignedDeployed: true, jobID: '7' }]);
@@ -56,7 +56,7 @@ describeKubernetes('the leader is killed between the acknowledgement and the run
     expect([status, body]).toMatchObject([503, { code: 'Ending' }]);
     expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
     await stopped;
-    await pair.leader.kill();
+    await pair.killLeader();
 
     await pair.follower.begin();
     const again = await (await pair.at(pair.follower)).request('POST', pair.path('reconcile'), post());
@@ -69,7 +69,7 @@ describeKubernetes('the leader is killed between the acknowledgement and the run
     let client = await pair.at(pair.leader);
     await pair.world.setPace(30);
     await client.ok('POST', pair.path('queue', deploy), pair.deployment('queued'));
-    await pair.leader.kill();
+    await pair.killLeader();
     await pair.world.setPace(0);
     await expect.poll(() => isDeployed('queued'), POLL).toBe(true);
 
@@ -78,6 +78,7 @@ describeKubernetes('the leader is killed between the acknowledgement and the run
     await expect.poll(async () => (await done()).body, POLL).toMatchObject({ state: 2 });
     await client.ok('POST', pair.path('queue', `${deploy}&delete=true`), pair.deployment('queued', '2'));
     await pair.follower.kill();
+    await pair.follower.freeLease();
     await pair.leader.begin();
     await expect.poll(() => isDeployed('queued'), POLL).toBe(false);
     await expect.poll(() => pair.owners(), POLL).toEqual([]);
@@ -101,7 +102,7 @@ describeKubernetes('the leader is killed between the acknowledgement and the run
     const report = '&report.state=succeeded&report.ticket=t-1';
     await client.ok('PUT', `/targets/status/edge/c${inNamespace}${report}`);
     expect(await pair.reports()).toHaveLength(1);
-    await pair.leader.kill();
+    await pair.killLeader();
 
     await client.settled('instances', 'app', 'Succeeded', pair.namespace);
     await expect.poll(() => pair.reports(), POLL).toEqual([]);

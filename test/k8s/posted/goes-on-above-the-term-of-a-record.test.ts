@@ -34,7 +34,7 @@ describeKubernetes('the record of a posted deployment is of a later term than th
     pair.freezeLeader();
     const answer = post(client, '2');
     await expect.poll(() => pair.record('shop'), POLL).toMatchObject({ spec: { seq: 2, doneSeq: 1 } });
-    await pair.leader.kill();
+    await pair.killLeader();
     expect(await answer).toMatchObject(DEPLOYED);
     expect(termsOf(pair.follower)[0]).toBe(10);
   });

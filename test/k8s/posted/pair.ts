@@ -36,7 +36,6 @@ export class Pair {
     const options = {
       kubeconfig: cluster.kubeconfigFile,
       namespaces: [namespace],
-      leaseSeconds: 5,
       args: [world.flag, '--kubernetes-authentication=false'],
     };
     const leader = await KubernetesProcess.start(options);
@@ -53,6 +52,12 @@ export class Pair {
   /** The leader does nothing any more, and does not know it: what is acknowledged from now on is not run by it. */
   freezeLeader(): void {
     if (this.leader.pid !== undefined) process.kill(this.leader.pid, 'SIGSTOP');
+  }
+
+  /** Whoever comes next finds a dead leader, whose lease has passed. */
+  async killLeader(): Promise<void> {
+    await this.leader.kill();
+    await this.leader.freeLease();
   }
 
   /** Somebody who speaks to one of them. */

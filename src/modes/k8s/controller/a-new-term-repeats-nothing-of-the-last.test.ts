@@ -48,26 +48,27 @@ function replica(survey: OperatorParts['reach']['survey'] = () => Promise.resolv
   return { asked, warnings, reach, lead };
 }
 
+const POLL = { timeout: 30_000 };
 const AGAIN = { msg: 'It is tried again', error: 'no' };
 
 test('what failed is tried again in its own term', async () => {
   const { asked, warnings, lead } = replica();
   lead();
-  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  await vi.waitFor(() => expect(asked).toHaveLength(1), POLL);
   asked[0]?.(new Error('no'));
-  await vi.waitFor(() => expect(warnings).toEqual([AGAIN]));
+  await vi.waitFor(() => expect(warnings).toEqual([AGAIN]), POLL);
 });
 
 test('what fails when another term has begun is not: that may have begun without its namespace', async () => {
   const { asked, warnings, reach, lead } = replica();
   lead();
-  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  await vi.waitFor(() => expect(asked).toHaveLength(1), POLL);
   reach.namespaces = ['shop', 'other'];
   lead();
-  await vi.waitFor(() => expect(asked.length).toBeGreaterThan(1));
+  await vi.waitFor(() => expect(asked.length).toBeGreaterThan(1), POLL);
   asked[0]?.(new Error('of the former term'));
   asked[1]?.(new Error('no'));
-  await vi.waitFor(() => expect(warnings).toContainEqual(AGAIN));
+  await vi.waitFor(() => expect(warnings).toContainEqual(AGAIN), POLL);
   expect(warnings).not.toContainEqual({ ...AGAIN, error: 'of the former term' });
 });
 
