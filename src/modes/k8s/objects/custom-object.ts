@@ -78,15 +78,22 @@ export function toStored<K extends ObjectKind>(kind: K, object: CustomObject<K>)
   };
 }
 
+/** Of the objects as they were read: nobody changes one, and those in the caches are looked at by each list and each run. */
+const VERSIONS = new WeakMap<CustomObject, string>();
+
 /**
  * The ETag: of the user's half only, so that the engine's writes never make a precondition fail. The server's
  * `resourceVersion` would, as it changes with each status.
  */
-function versionOf({ metadata }: CustomObject): string {
-  const { uid, generation, labels = {}, annotations = {}, deletionTimestamp } = metadata;
+function versionOf(object: CustomObject): string {
+  const known = VERSIONS.get(object);
+  if (known !== undefined) return known;
+  const { uid, generation, labels = {}, annotations = {}, deletionTimestamp } = object.metadata;
   const ofUsers = Object.fromEntries(Object.entries(annotations).filter(([name]) => !OF_ORDERS.has(name)));
   // The generation stands for the spec: the server counts its changes.
-  return hashOf([uid, generation, labels, ofUsers, deletionTimestamp ?? '']).slice(0, 20);
+  const version = hashOf([uid, generation, labels, ofUsers, deletionTimestamp ?? '']).slice(0, 20);
+  VERSIONS.set(object, version);
+  return version;
 }
 
 /** What a status says in every mode. */

@@ -180,8 +180,10 @@ export class KubernetesObjectStore extends ObjectStore {
     const after = decodeToken(query);
     const found: StoredObject<K>[] = [];
     for (const object of this.options.cache.listed(query.kind, query.namespace)) {
+      const { namespace = '', name } = object.metadata;
+      if (after && comparePositions({ namespace, name }, after) <= 0) continue;
       const stored = toStored(query.kind, object);
-      if (matches(stored, query) && (!after || comparePositions(stored, after) > 0)) found.push(stored);
+      if (matches(stored, query)) found.push(stored);
     }
     found.sort(comparePositions);
     const items = query.limit === undefined ? found : found.slice(0, query.limit);
