@@ -4,11 +4,15 @@ import { mockTopology, TestEngine } from '../support/engine.js';
 
 const TARGETS = 12;
 const SOON_MS = 25_000;
+/** For so long a run that new orders brought about waits for a target that does not answer. */
+const PATIENCE_MS = 3_000;
 /**
  * What a target that stops answering may cost the others in all, however many changes come: it must be found out first, which takes
- * two runs that are given up after two seconds.
+ * two runs that are given up; as much again is for a machine that does other things as well.
  */
-const ONCE_MS = 6_000;
+const ONCE_MS = 3 * PATIENCE_MS;
+/** So often, if orders keep coming, one of them looks whether the target answers again. */
+const PROBE_MS = 10_000;
 /** What it may cost a change once that is known. */
 const NOTHING_MS = 700;
 
@@ -56,7 +60,8 @@ describe('changes that keep coming do not hide a silent target', () => {
       const [silent, ...others] = sick.mocks;
       silent?.set(fault);
       const lost: number[] = [];
-      for (const rev of ['1', '2', '3', '4', '5', '6']) {
+      const began = performance.now();
+      for (const rev of ['1', '2', '3', '4', '5', '6', '7', '8']) {
         // Side by side: what else the machine does slows both.
         const [without, beside] = await Promise.all([
           change(sound, sound.mocks, rev),
@@ -64,14 +69,17 @@ describe('changes that keep coming do not hide a silent target', () => {
         ]);
         lost.push(Math.max(0, beside - without));
       }
+      const shown = `lost ${lost.map(Math.round).join(', ')} ms`;
+      const probes = Math.floor((performance.now() - began) / PROBE_MS);
       const sum = lost.reduce((all, one) => all + one, 0);
-      expect(sum, `lost ${lost.map(Math.round).join(', ')} ms`).toBeLessThan(ONCE_MS);
-      for (const ms of lost.slice(3))
-        expect(ms, `lost ${lost.map(Math.round).join(', ')} ms`).toBeLessThan(NOTHING_MS);
+      expect(sum, shown).toBeLessThan(ONCE_MS + probes * PATIENCE_MS);
+      // What each of them costs shows in the middle one; a machine that stands still for a moment does not.
+      const [, , median] = lost.slice(-5).toSorted((a, b) => a - b);
+      expect(median, shown).toBeLessThan(NOTHING_MS);
 
       if (silent) {
         silent.heal();
-        await reaches(silent, '6');
+        await reaches(silent, '8');
         await engine.settled('instances', name);
       }
     },

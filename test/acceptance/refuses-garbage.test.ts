@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { mockTopology } from '../support/engine.js';
-import { openPlace, type EnginePlace } from '../support/engine-place.js';
+import { isElsewhere, openPlace, type EnginePlace } from '../support/engine-place.js';
 import { EngineProcess } from '../support/engine-process.js';
 import { BODIES, HEADERS, QUERY_VALUES, SEGMENTS, TOKENS, VALUES } from '../support/garbage.js';
 import { exchange, type RawRequest, type TimedAnswer } from '../support/raw-http.js';
@@ -9,6 +9,8 @@ import { exchange, type RawRequest, type TimedAnswer } from '../support/raw-http
 const ALL_MS = 300_000;
 /** No garbage may keep a client waiting, or the engine busy, for longer. */
 const ANSWER_MS = 5000;
+/** Garbage that is slow is slow each time; a machine that stands still for a moment is not. */
+const MORE_TRIES = 2;
 
 interface Route {
   method: string;
@@ -31,7 +33,9 @@ let routes: Route[];
 
 beforeAll(async () => {
   place = await openPlace();
-  engine = await EngineProcess.start({ place });
+  // Nobody is killed here: that all this load may cost the leader its term is for other tests.
+  const args = isElsewhere() ? ['--kubernetes-lease-seconds=60'] : [];
+  engine = await EngineProcess.start({ place, args });
   const document = (await (await fetch(`${engine.url}/openapi.json`)).json()) as OpenApi;
   routes = Object.entries(document.paths).flatMap(([template, operations]) =>
     Object.entries(operations).map(([method, operation]) => ({
@@ -84,7 +88,11 @@ async function withstands(request: RawRequest, what: string): Promise<TimedAnswe
       expect(problem.detail, shown).not.toBe('');
     }
   }
-  expect(answer.ms, shown).toBeLessThan(ANSWER_MS);
+  const times = [answer.ms];
+  while (Math.min(...times) >= ANSWER_MS && times.length <= MORE_TRIES) {
+    times.push((await exchange(engine.url, place.raw(request))).ms);
+  }
+  expect(Math.min(...times), `${shown} took ${times.map(Math.round).join(', ')} ms`).toBeLessThan(ANSWER_MS);
   return answer;
 }
 

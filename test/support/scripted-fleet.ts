@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import type { EngineClient, Wire } from './engine-client.js';
 import type { ScriptWorld } from './script-world.js';
 
-const CONVERGE_MS = 120_000;
+const CONVERGE_MS = 240_000;
 
 /** Targets and instances whose one component lives in a world of scripts, spread over the targets. */
 export class ScriptedFleet {

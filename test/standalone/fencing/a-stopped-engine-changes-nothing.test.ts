@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { EngineProcess } from '../../support/engine-process.js';
 import { Replicas, runs } from './replicas.js';
 
-const ALL_MS = 120_000;
+const ALL_MS = 240_000;
 
 let replicas: Replicas;
 beforeEach(async () => {

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { EngineProcess } from '../../support/engine-process.js';
 import { ScriptWorld } from '../../support/script-world.js';
-import { Replicas, runs } from './replicas.js';
+import { LEASE_SECONDS, Replicas, runs } from './replicas.js';
 
-const ALL_MS = 180_000;
+const ALL_MS = 240_000;
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -44,7 +44,10 @@ describe.each([
       cleanups.push(() => world.dispose());
       const dataDir = await mkdtemp(join(tmpdir(), 'symphony-copies-'));
       cleanups.push(() => rm(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 }));
-      const engine = await EngineProcess.start({ dataDir, args: [world.flag] });
+      const engine = await EngineProcess.start({
+        dataDir,
+        args: [world.flag, `--queue-lease-seconds=${LEASE_SECONDS}`],
+      });
       cleanups.push(() => engine.kill());
       await world.setPace(600);
       await declare(engine, world);

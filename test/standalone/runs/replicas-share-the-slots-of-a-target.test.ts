@@ -4,7 +4,7 @@ import { mockTopology } from '../../support/engine.js';
 import type { Note } from '../../support/script-world.js';
 import { Replicas } from '../fencing/replicas.js';
 
-const ALL_MS = 120_000;
+const ALL_MS = 240_000;
 /** The engine is built when its source has changed since the last time. */
 const BUILD_MS = 300_000;
 
@@ -22,6 +22,14 @@ async function replicasWithTarget(): Promise<Replicas> {
   await engine.target('t', { topologies: replicas.world.topologies });
   await engine.solution('app', [{ name: 'c', properties: { version: '1' } }]);
   return replicas;
+}
+
+/** A slot is given back when its run is over, and the run does not wait for that. */
+async function allSlotsFree(replicas: Replicas): Promise<void> {
+  await replicas.engines[0].until('all slots to be free', async () => {
+    const held = await replicas.query('SELECT 1 FROM target_slots');
+    return held.length === 0 ? true : undefined;
+  });
 }
 
 /** How many scripts ran at the same time at most; the diary has one line for each begin and each end. */
@@ -52,10 +60,7 @@ test(
     const notes = await world.notes();
     expect(notes.filter(({ what, operation }) => what === 'begin' && operation === 'apply')).toHaveLength(8);
     expect(mostAtOnce(notes)).toBe(1);
-    await engines[0].until('all slots to be free', async () => {
-      const held = await replicas.query('SELECT 1 FROM target_slots');
-      return held.length === 0 ? true : undefined;
-    });
+    await allSlotsFree(replicas);
   },
   ALL_MS,
 );
@@ -77,7 +82,7 @@ test(
     await other.settled('instances', 'j');
     await other.settled('instances', 'i');
     expect(await world.overlaps()).toEqual([]);
-    expect(await replicas.query('SELECT 1 FROM target_slots')).toEqual([]);
+    await allSlotsFree(replicas);
   },
   ALL_MS,
 );
@@ -105,7 +110,7 @@ test(
     }
     for (const name of names('fine', 4)) await engines[1].settled('instances', name);
     // Far less than a call may hang.
-    expect(performance.now() - began).toBeLessThan(20_000);
+    expect(performance.now() - began).toBeLessThan(40_000);
   },
   ALL_MS,
 );
