@@ -82,7 +82,7 @@ describeKubernetes('posted deployments at the beginning of a term', (cluster) =>
     });
     cache.start();
     await cache.whenSynced({ deadlineMs: 20_000 });
-    const ledger = { entriesOf: () => Promise.resolve([]) };
+    const ledger = { entriesOf: () => Promise.resolve([]), releaseOwner: () => Promise.resolve([]) };
     const records = new PostedRecords({
       client,
       cache,

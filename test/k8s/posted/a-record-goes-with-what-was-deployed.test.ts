@@ -67,6 +67,34 @@ describeKubernetes('records of posted deployments', (cluster) => {
     await client.ok('POST', `/solution/reconcile?namespace=${home}&delete=true`, deployment('by-hand'));
   });
 
+  test.each([
+    ['before it is deleted', ['annotate', 'delete']],
+    ['when its removal fails', ['delete', 'annotate']],
+  ] as const)('to be orphaned, %s, it goes, and what was deployed stays', async (when, order) => {
+    const name = `orphan-${order[0]}`;
+    expect((await post(name)).status).toBe(200);
+    const mock = mockControl(mockOf(name));
+    mock.set({ failApply: ['*'] });
+    const path = `posteddeployment/${(await record(name))?.metadata.name ?? ''}`;
+    const steps = {
+      annotate: ['annotate', path, 'symphony/deletion-policy=orphan'],
+      delete: ['delete', path, '--wait=false'],
+    };
+    for (const step of order) {
+      await cluster().kubectl(steps[step], { namespace: home });
+      const failed = async (): Promise<string | undefined> => (await record(name))?.spec.last?.result;
+      if (step === 'delete' && when !== 'before it is deleted') await expect.poll(failed, POLL).toBe('retry');
+    }
+    await expect.poll(() => record(name), POLL).toBeUndefined();
+    expect(await ledgers()).toBe('');
+    mock.heal();
+    expect(mock.contents).toHaveLength(1);
+    // The name is free: whoever posts it again begins anew.
+    expect((await post(name)).status).toBe(200);
+    await client.ok('POST', `/solution/reconcile?namespace=${home}&delete=true`, deployment(name, {}, '2'));
+    expect(mock.contents).toEqual([]);
+  });
+
   test('a namespace that is deleted goes with what was posted there, and with what that deployed', async () => {
     expect((await post('going', doomed)).status).toBe(200);
     expect(mockControl(mockOf('going')).contents).toHaveLength(1);

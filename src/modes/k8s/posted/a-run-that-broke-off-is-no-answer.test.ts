@@ -20,7 +20,7 @@ function records() {
     } as never,
     cache: { get: () => stored, byUid: () => stored, seen: () => undefined },
     namespaces: undefined,
-    ledger: { entriesOf: () => Promise.resolve([]) },
+    ledger: { entriesOf: () => Promise.resolve([]), releaseOwner: () => Promise.resolve([]) },
     assertFence: () => undefined,
   });
   const post = (jobId: string): Promise<string> => {

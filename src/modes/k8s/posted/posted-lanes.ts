@@ -8,6 +8,7 @@ import type { CustomObject } from '../objects/custom-object.js';
 import type { Change } from '../reflector/index.js';
 import {
   isOpen,
+  isOrphaned,
   knownPosted,
   laneKeyOf,
   orderOf,
@@ -48,7 +49,7 @@ export interface PostedLanesOptions {
   };
   /** Tells those who wait for a posted deployment, on any replica. */
   finished: () => void;
-  log: { warn(fields: object): void };
+  log: { warn(fields: object): void; info?(fields: object): void };
   timing?: Partial<PostedTiming>;
 }
 
@@ -72,6 +73,8 @@ export class PostedLanes {
   #over = new AbortController();
   /** By record, the order that its lane was given last in this term. */
   readonly #taken = new Map<string, number>();
+  /** Records that are being given up, in this term. */
+  readonly #givenUp = new Set<string>();
   /** The served namespaces whose records were read in this term: in no other one anything is decided. Undefined stands for all. */
   readonly #known = new Set<string | undefined>();
   #read = Promise.resolve();
@@ -111,6 +114,7 @@ export class PostedLanes {
   end(): void {
     this.#over.abort(new Error('the term has ended'));
     this.#taken.clear();
+    this.#givenUp.clear();
     this.#known.clear();
     clearInterval(this.#sweeping);
   }
@@ -146,7 +150,7 @@ export class PostedLanes {
 
   #recall(record: PostedObject, signal: AbortSignal): void {
     const { records, lanes } = this.options;
-    if (this.#isTaken(record) || this.#isLeftToInstance(record)) return;
+    if (this.#isGivenUp(record) || this.#isTaken(record) || this.#isLeftToInstance(record)) return;
     this.#take(record);
     lanes().recallPosted(knownPosted(record));
     if (!record.metadata.finalizers?.includes(POSTED_FINALIZER))
@@ -163,6 +167,7 @@ export class PostedLanes {
       if (before) lanes().forgetPosted(laneKeyOf(before));
       return;
     }
+    if (this.#isGivenUp(after)) return;
     const isGoing = ({ metadata }: PostedObject): boolean => metadata.deletionTimestamp !== undefined;
     const isNew = !this.#isTaken(after) || (isGoing(after) && (!before || !isGoing(before)));
     if (isNew) this.#order(after);
@@ -183,7 +188,7 @@ export class PostedLanes {
   }
 
   #order(record: PostedObject): void {
-    if (!isOpen(record) || this.#isLeftToInstance(record)) return;
+    if (!isOpen(record) || this.#isGivenUp(record) || this.#isLeftToInstance(record)) return;
     this.#take(record);
     this.options.lanes().takePosted(orderOf(record));
   }
@@ -194,6 +199,30 @@ export class PostedLanes {
     const { signal } = this.#over;
     if (record.spec.deployment !== undefined)
       this.#untilDone(() => this.options.records.superseded(key, signal), signal);
+    return true;
+  }
+
+  /** `symphony/deletion-policy: orphan` on a record that is being deleted: it goes, and nothing runs for it any more. */
+  #isGivenUp(record: PostedObject): boolean {
+    if (!isOrphaned(record)) return false;
+    const { uid = '' } = record.metadata;
+    if (this.#givenUp.has(uid)) return true;
+    this.#givenUp.add(uid);
+    const { lanes, records, log } = this.options;
+    const { signal } = this.#over;
+    // From then on a run under way can write nothing more.
+    lanes().forgetPosted(laneKeyOf(record));
+    this.#untilDone(async () => {
+      const left = await records.giveUp(record, signal);
+      const { namespace, name } = record.spec.owner;
+      log.info?.({
+        msg: 'A posted deployment was orphaned as asked',
+        deployment: `${namespace}/${name}`,
+        left: left.map(
+          ({ component, targetName, provider }) => `${component} on ${targetName} (${provider})`,
+        ),
+      });
+    }, signal);
     return true;
   }
 

@@ -12,6 +12,7 @@ import type { KubeObject, ObjectRef, ResourceType } from '../client/index.js';
 import { POSTED_DEPLOYMENTS, type PostedDeploymentSpec, type PostedRun } from '../crds/index.js';
 import type { KnownPosted } from '../lanes/index.js';
 import { slug } from '../ledger/ledger-object.js';
+import { DELETION_POLICY } from '../objects/kubernetes-object-store.js';
 
 /** The newest deployment that was posted under one name. */
 export interface PostedObject extends KubeObject {
@@ -109,6 +110,11 @@ export function held(metadata: PostedObject['metadata']): PostedObject['metadata
 /** True while there is something to do: it has not run, has failed, or what was deployed is to go with it. */
 export function isOpen({ metadata, spec }: PostedObject): boolean {
   return metadata.deletionTimestamp !== undefined || spec.deployment !== undefined;
+}
+
+/** It is being deleted, and what was deployed is to stay. */
+export function isOrphaned({ metadata: { deletionTimestamp, annotations } }: PostedObject): boolean {
+  return deletionTimestamp !== undefined && annotations?.[DELETION_POLICY] === 'orphan';
 }
 
 /** What the lane of a record begins with in a new term. */

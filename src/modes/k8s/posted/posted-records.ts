@@ -1,4 +1,10 @@
-import { ConflictError, InvalidInputError, NotFoundError, UnavailableError } from '@symphony/model';
+import {
+  ConflictError,
+  InvalidInputError,
+  NotFoundError,
+  UnavailableError,
+  type LedgerEntry,
+} from '@symphony/model';
 import {
   FencedError,
   refuseOlderJob,
@@ -17,6 +23,7 @@ import {
   afterStoring,
   deploymentText,
   held,
+  isOrphaned,
   isLeftToInstance,
   ownerUidOf,
   POSTED_FINALIZER,
@@ -39,7 +46,11 @@ export interface PostedRecordsOptions {
   cache: PostedCache;
   /** Undefined: all. */
   namespaces: readonly string[] | undefined;
-  ledger: { entriesOf(ownerUid: string): Promise<readonly unknown[]> };
+  ledger: {
+    entriesOf(ownerUid: string): Promise<readonly unknown[]>;
+    /** Gives up what is there without removing it. @returns what that was */
+    releaseOwner(ownerUid: string): Promise<LedgerEntry[]>;
+  };
   /** @throws FencedError when the run has lost its lane */
   assertFence(claim: Claim): void;
   /** The server has refused this record, because its epoch is lower than the stored one. Not waited for. */
@@ -141,6 +152,15 @@ export class PostedRecords {
     const written = await this.options.client.replace(POSTED_TYPE, withoutFinalizer(record), { signal });
     this.options.cache.seen(written);
     return written;
+  }
+
+  /** Lets a record go that is to be orphaned. @returns what was deployed, which stays @throws FencedError */
+  async giveUp({ spec: { owner } }: PostedObject, signal: AbortSignal): Promise<LedgerEntry[]> {
+    const left = await this.options.ledger.releaseOwner(owner.uid);
+    await this.#change({ ...owner, kind: 'Instance' }, signal, (record) =>
+      isOrphaned(record) ? withoutFinalizer(record) : undefined,
+    );
+    return left;
   }
 
   /** Begins with what was last seen: if that is old, the server refuses the write, and the record is read. */
