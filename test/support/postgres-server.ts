@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { chooseAccount, ownName } from '../../src/modes/standalone/embedded/account.js';
 import { findBinaries } from '../../src/modes/standalone/embedded/binaries.js';
 import { createCluster, setPassword, writeAccessRules } from '../../src/modes/standalone/embedded/cluster.js';
-import { freePort } from '../../src/modes/standalone/embedded/free-port.js';
 import { launchPostgres, type Log } from '../../src/modes/standalone/embedded/postgres-process.js';
+import { freePorts } from './control-plane/ports.js';
 
 export interface TestServer {
   /** Connects as a superuser to a database that tests leave alone. */
@@ -53,7 +53,8 @@ export async function startTestServer(major?: string): Promise<TestServer> {
   await createCluster(options, ['--no-sync']);
   await writeAccessRules(cluster, account, ownName());
   await setPassword(options, password);
-  const port = await freePort();
+  // Not from those that systems give away: `resume` needs the same one again.
+  const [port] = await freePorts(1);
   const launch = (): ReturnType<typeof launchPostgres> =>
     launchPostgres({
       ...options,

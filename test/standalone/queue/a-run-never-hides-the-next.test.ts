@@ -27,11 +27,11 @@ test('a lane claimed again before its completion was answered stays known to its
     store,
     async ({ fence }, control) => {
       begun.push(fence.epoch);
-      if (fence.epoch === 1) await first.wait(20_000);
-      else await second.wait(20_000, control.superseded);
+      if (fence.epoch === 1) await first.wait(40_000);
+      else await second.wait(40_000, control.superseded);
       return outcomeOf({ result: control.superseded.aborted ? 'yielded' : 'succeeded' });
     },
-    { pollMs: 50, leaseMs: 600 },
+    { pollMs: 50, leaseMs: 9_000 },
   );
   try {
     await queue.order({ name: 'a' });
@@ -55,7 +55,7 @@ test('a lane claimed again before its completion was answered stays known to its
     answers[0]?.();
 
     // Several heartbeats: a worker that does not know the run would free its lane, and it would be run a third time.
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await new Promise((resolve) => setTimeout(resolve, 7_000));
     expect(manager.running).toBe(1);
     expect(begun).toEqual([1, 2]);
   } finally {

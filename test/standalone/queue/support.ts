@@ -53,7 +53,7 @@ export async function until<T>(
   what: string,
   probe: () => Promise<T> | T,
   holds: (value: T) => boolean,
-  withinMs = 20_000,
+  withinMs = 40_000,
 ): Promise<T> {
   const deadline = performance.now() + withinMs;
   for (;;) {

@@ -34,12 +34,12 @@ test('a run longer than the lease keeps its lane', async () => {
       queue.store,
       async () => {
         runs++;
-        await pause(6_500);
+        await pause(12_000);
         return outcomeOf();
       },
-      { leaseMs: 3_000, pollMs: 100 },
+      { leaseMs: 9_000, pollMs: 100 },
     ),
-    startManager(queue.store, () => outcomeOf(), { leaseMs: 3_000, pollMs: 100, concurrency: 0 }),
+    startManager(queue.store, () => outcomeOf(), { leaseMs: 9_000, pollMs: 100, concurrency: 0 }),
   );
   await queue.order({ name: 'a' });
   const lane = await until(
@@ -50,6 +50,9 @@ test('a run longer than the lease keeps its lane', async () => {
   expect(lane).toMatchObject({ state: 'idle', reason: 'Succeeded' });
   expect(runs).toBe(1);
 });
+
+/** It is given up after two thirds, and a machine that stands still for a moment is not to need the rest. */
+const LOST_LEASE_MS = 12_000;
 
 test('a lease that cannot be renewed stops its runs before it ends, and the process goes on as a new worker', async () => {
   let broken = false;
@@ -74,7 +77,7 @@ test('a lease that cannot be renewed stops its runs before it ends, and the proc
         broken = false;
         return outcomeOf({}, 'Interrupted');
       },
-      { leaseMs: 1_200, pollMs: 200 },
+      { leaseMs: LOST_LEASE_MS, pollMs: 200 },
     ),
   );
   await queue.order({ name: 'a' });
@@ -86,7 +89,7 @@ test('a lease that cannot be renewed stops its runs before it ends, and the proc
   // What the stopped run returned was not written.
   expect(lane?.reason).toBe('Succeeded');
   expect(epochs).toEqual([1, 2]);
-  expect(stoppedAfterMs).toBeLessThan(1_200);
+  expect(stoppedAfterMs).toBeLessThan(LOST_LEASE_MS);
 });
 
 test('a newer order is told to the run under way, whichever process it came through', async () => {
@@ -100,7 +103,7 @@ test('a newer order is told to the run under way, whichever process it came thro
         superseded.push(claim.name);
         return outcomeOf({ result: 'yielded' }, 'Superseded');
       },
-      { leaseMs: 900, pollMs: 60_000 },
+      { leaseMs: 9_000, pollMs: 60_000 },
     ),
   );
   await queue.order({ name: 'here' }, { name: 'elsewhere' });
@@ -248,7 +251,8 @@ test('overdue periodic runs drain at a bounded rate, while a person is served at
   const began = performance.now();
   await queue.order({ name: 'person' });
   await until('served', () => starts.some((start) => start.name === 'person'), Boolean);
-  expect(performance.now() - began).toBeLessThan(1_000);
+  // All that is overdue takes ten seconds.
+  expect(performance.now() - began).toBeLessThan(5_000);
   await until(
     'more',
     () => starts.length,
