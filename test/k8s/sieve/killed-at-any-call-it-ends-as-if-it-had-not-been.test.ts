@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { describeKubernetes } from '../../support/control-plane/index.js';
 import { PROGRESS, textOf, type Made, type Point } from './calls.js';
@@ -11,6 +12,8 @@ vi.setConfig({ testTimeout: 600_000, hookTimeout: 180_000 });
 const AT_ONCE = 14;
 /** Shorter than the engine waits for an answer. */
 const HELD_MS = 12_000;
+/** On a slow machine a life may not be at its point by then: another one goes the same way. */
+const TRIES = 3;
 
 interface Step {
   name: string;
@@ -64,14 +67,18 @@ describeKubernetes('an operator that is killed', (cluster) => {
     await operator.engine.begin();
   }
 
-  /** Lives that go the same way, until the operator is killed in this step when all of them are at their points. */
+  /**
+   * Lives that go the same way, until the operator is killed in this step when all of them are at their points, or may not be held
+   * there any longer.
+   * @returns the points at which none was
+   */
   async function cutOff(
     batch: ReadonlyMap<string, Point>,
     killedIn: Step,
     steps: readonly Step[],
-  ): Promise<string[]> {
+  ): Promise<Point[]> {
     const about = new Map([...batch].map(([life, point]) => [life, textOf(point)]));
-    const missed = new Map(about);
+    const missed = new Map(batch);
     const killed = new Gate();
     for (const step of steps) {
       if (step === killedIn) {
@@ -84,8 +91,8 @@ describeKubernetes('an operator that is killed', (cluster) => {
       }
       await Promise.all([...batch.keys()].map((life) => step.take(life)));
       if (step === killedIn) {
-        const met = (): void => expect([...missed.values()].filter(isSure)).toEqual([]);
-        await vi.waitFor(met, { timeout: HELD_MS, interval: 20 });
+        const until = performance.now() + HELD_MS;
+        while ([...missed.values()].some(isSure) && performance.now() < until) await delay(20);
         await killAndFollow();
         killed.open();
       }
@@ -97,11 +104,18 @@ describeKubernetes('an operator that is killed', (cluster) => {
   test('before or after any write or provider call, is followed by one that ends as if it had not been', async () => {
     let tested = 0;
     for (const step of steps) {
-      for (let first = 0; first < step.points.length; first += AT_ONCE) {
-        const batch = new Map(step.points.slice(first, first + AT_ONCE).map((point) => [newLife(), point]));
-        const missed = await cutOff(batch, step, steps);
-        tested += batch.size - missed.length;
+      let left = step.points;
+      for (let tries = 0; left.length > 0 && tries < TRIES; tries++) {
+        const again: Point[] = [];
+        for (let first = 0; first < left.length; first += AT_ONCE) {
+          const batch = new Map(left.slice(first, first + AT_ONCE).map((point) => [newLife(), point]));
+          const missed = await cutOff(batch, step, steps);
+          tested += batch.size - missed.length;
+          again.push(...missed.filter(isSure));
+        }
+        left = again;
       }
+      expect(left.map(textOf), step.name).toEqual([]);
       // What a step does, there is to be cut off.
       expect(step.points.length, step.name).toBeGreaterThan(0);
     }
@@ -111,7 +125,7 @@ describeKubernetes('an operator that is killed', (cluster) => {
     process.stdout.write(
       `${tested} of ${points.length} points; ${calls} changes of targets in ${lives} lives\n`,
     );
-    expect(tested).toBeGreaterThanOrEqual(points.filter((point) => isSure(textOf(point))).length);
+    expect(tested).toBeGreaterThanOrEqual(points.filter(isSure).length);
   });
 
   test('before or after a write for people to read, loses nothing else', async () => {
@@ -133,7 +147,7 @@ describeKubernetes('an operator that is killed', (cluster) => {
     }
     // An instance without its solution is news for the history.
     await Promise.all([...batch.keys()].map((life) => lab.lives.putInstance(life)));
-    await vi.waitFor(() => expect([...missed]).toEqual([]), { timeout: 2 * HELD_MS, interval: 20 });
+    await vi.waitFor(() => expect([...missed]).toEqual([]), { timeout: 60_000, interval: 20 });
     await killAndFollow();
     killed.open();
     await Promise.all([...batch.keys()].map((life) => lab.lives.putFirst(life)));
@@ -180,6 +194,6 @@ function pointsOf(made: readonly Made[], from: number): Point[] {
   });
 }
 
-function isSure(point: string): boolean {
-  return !point.includes(PROGRESS);
+function isSure({ what }: Point): boolean {
+  return !what.includes(PROGRESS);
 }

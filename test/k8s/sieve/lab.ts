@@ -153,7 +153,10 @@ export class Lab {
     }
   }
 
-  /** Waits until a life stands still, with these components on its targets. @returns how it stands */
+  /**
+   * Waits until a life stands still, with these components on its targets and all of it told: nothing is asked for also while an
+   * operator is only slow. @returns how it stands
+   */
   async settled(
     life: string,
     there: LifeState['there'],
@@ -167,7 +170,7 @@ export class Lab {
       await delay(1_000);
       const state = (await lives.states([life])).get(life);
       const still = activityOf(proxy) + this.targets.calls.length === before;
-      if (state && still && JSON.stringify(sorted(state.there)) === wanted) return state;
+      if (state && still && isTold(state) && JSON.stringify(sorted(state.there)) === wanted) return state;
       if (performance.now() > deadline) expect(state).toMatchObject({ there });
     }
   }
@@ -183,6 +186,19 @@ function kubeconfigFor(server: string): string {
     contexts: [{ name: 'test', context: { cluster: 'test', user: 'test' } }],
     'current-context': 'test',
   });
+}
+
+/** Every run has said how it ended, and every ledger what it led to. */
+function isTold({ objects, ledgers }: LifeState): boolean {
+  const ended = Object.entries(objects)
+    .filter(([name]) => !name.startsWith('solutions/'))
+    .map(([, essence]) => essence as { status?: string; current: boolean });
+  return (
+    ended.every(({ status = '', current }) => current && ['Succeeded', 'Failed'].includes(status)) &&
+    Object.values(ledgers)
+      .flat()
+      .every((entry) => entry.split(' ')[1] === 'applied')
+  );
 }
 
 function activityOf({ requests }: FaultyProxy): number {

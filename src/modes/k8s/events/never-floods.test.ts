@@ -5,7 +5,7 @@ import type { ApiClient } from '../client/index.js';
 import { EventRecorder, type EventLimits, type EventResult } from './event-recorder.js';
 import type { Happening, KubeEvent, Regarding } from './kube-event.js';
 
-const SOON = { timeout: 5_000, interval: 5 };
+const SOON = { timeout: 30_000, interval: 5 };
 
 const about = (name: string, namespace = 'n'): Regarding => ({
   apiVersion: 'solution.symphony/v1',

@@ -79,7 +79,9 @@ beforeEach(async () => {
     identity: 'me',
     access: { identify: (request) => known(request) as never },
     connections,
-    leaderWayOf: (_method, template) => (template === '/v1alpha2/jobs' ? { withinMs, orItself } : undefined),
+    leaderWayOf: (_method, template) =>
+      template === '/v1alpha2/jobs' ? { withinMs, orItself, ofGoing } : undefined,
+    isGoing: ({ query }) => (query as { gone?: string }).gone !== 'no',
     lookEveryMs: 20,
   });
   edge = await startEdgeApp([Local], { before: (fastify: FastifyInstance) => proxy.install(fastify) });
@@ -246,7 +248,7 @@ test('answers that go on are passed on as they come, and end with their caller',
   const reader = response.body?.getReader();
   expect(Buffer.from((await reader?.read())?.value ?? []).toString()).toBe('data: 1\n\n');
   stop.abort();
-  await vi.waitFor(() => expect(ended).toBe(true), { timeout: 10_000 });
+  await vi.waitFor(() => expect(ended).toBe(true), { timeout: 30_000 });
 });
 
 test('an answer that breaks off is cut off, not ended as if it were whole', async () => {

@@ -62,7 +62,7 @@ test('the newest of what is told is written, at most once in that time, whatever
     await pause(20);
   }
   await expect
-    .poll(() => written.at(-1)?.progress, { timeout: 2_000 })
+    .poll(() => written.at(-1)?.progress, { timeout: 30_000 })
     .toEqual({
       planned: 9,
       done: 39,
