@@ -43,7 +43,7 @@ describeKubernetes('an engine that is refused', (cluster) => {
     role = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/roles/engine`;
     const engine = await cluster().serviceAccount(namespace, 'engine', Object.values(RIGHTS));
     kubectl = cluster().kubectlAs(engine);
-    scene = await Scene.begin(cluster(), namespace, { kubeconfig: kubectl.kubeconfigFile, leaseSeconds: 6 });
+    scene = await Scene.begin(cluster(), namespace, { kubeconfig: kubectl.kubeconfigFile, leaseSeconds: 9 });
     ({ pid } = scene.engine);
     await scene.deployed('before');
   });
@@ -146,7 +146,7 @@ describeKubernetes('an engine that is refused', (cluster) => {
         await applied('no-leader');
       });
       await scene.me.ready('instance/no-leader');
-      expect((await scene.readiness()).text).toMatch(/This replica leads/);
+      await expect.poll(async () => (await scene.readiness()).text, POLL).toMatch(/This replica leads/);
     });
 
     test('everything at once is no end of the process, and all is made up for', async () => {
