@@ -1,6 +1,6 @@
 import { UnavailableError } from '@symphony/model';
 import { beforeEach, expect, test } from 'vitest';
-import { FencedError } from '../../../src/modules/queue/index.js';
+import { FencedError, type Claim, type Fence, type WakeHint } from '../../../src/modules/queue/index.js';
 import type { PendingFanOut } from '../../../src/modes/k8s/lanes/index.js';
 import {
   Bench,
@@ -21,18 +21,67 @@ async function open(options?: Parameters<typeof openMemoryLanes>[0]): Promise<vo
 }
 beforeEach(() => open());
 
-test('a lane that is forgotten fences its run; one of the same name begins anew', async () => {
+/** What a heartbeat tells of a run that is fenced and goes on: it makes way. */
+const left = ({ fence }: { fence: Fence }) => ({ held: [fence], superseded: [fence] });
+
+test('a lane that is forgotten fences its run; one of the same name begins anew, when that run has ended', async () => {
   await bench.order({ name: 'a', generation: 9, action: 'delete' });
   const old = await bench.claimOne();
+  const hinted: WakeHint[] = [];
+  subject.store.onWake((hint) => hinted.push(hint));
   subject.store.forget(keyOf('a'));
+  expect(hinted).toEqual([{ lanes: [keyOf('a')], fanOuts: false }]);
   subject.store.forget(keyOf('never-was'));
   expect(() => subject.store.assertFence(old.fence)).toThrow(FencedError);
-  expect(await subject.store.heartbeat(WORKER, HOUR_MS)).toEqual({ held: [], superseded: [] });
+  expect(await subject.store.heartbeat(WORKER, HOUR_MS)).toEqual(left(old));
   await bench.order({ name: 'a' });
+  expect(await bench.claim()).toEqual([]);
+  expect(await subject.store.nextDueMs(5_000)).toBe(5_000);
+  expect(await subject.store.complete(old, recordedOutcome())).toEqual({ fenced: true, again: false });
   const claim = await bench.claimOne();
   expect(claim).toMatchObject({ generation: 1, action: 'update' });
   expect(claim.fence.epoch).toBeGreaterThan(old.fence.epoch);
-  expect(await subject.store.complete(old, recordedOutcome())).toEqual({ fenced: true, again: false });
+  expect(await subject.store.heartbeat(WORKER, HOUR_MS)).toEqual({ held: [claim.fence], superseded: [] });
+});
+
+test.each([
+  ['released', (old: Claim) => subject.store.release(WORKER, [old.fence])],
+  ['taken over', () => subject.pass(25 * HOUR_MS).then(() => subject.store.takeOver(0))],
+  ['that of a worker that is gone', () => subject.store.retire(WORKER)],
+])('what waits for the run of a forgotten lane begins when that is %s', async (_how, end) => {
+  await bench.order({ name: 'a' });
+  const old = await bench.claimOne();
+  subject.store.forget(keyOf('a'));
+  await bench.order({ name: 'a' });
+  // Forgotten once more, it still waits.
+  subject.store.forget(keyOf('a'));
+  await bench.order({ name: 'a' });
+  subject.store.setSuspended(keyOf('a'), true);
+  subject.store.setSuspended(keyOf('a'), false);
+  expect(await bench.claim()).toEqual([]);
+  await end(old);
+  await subject.store.register('next', HOUR_MS);
+  expect(await bench.claimOne('next')).toMatchObject({ name: 'a' });
+});
+
+test('of an object that is given up nothing runs any more, until another one has its name', async () => {
+  await subject.exist([keyOf('a')]);
+  await bench.order({ name: 'a' });
+  const old = await bench.claimOne();
+  subject.store.close(keyOf('a'));
+  expect(() => subject.store.assertFence(old.fence)).toThrow(FencedError);
+  expect(await subject.store.heartbeat(WORKER, HOUR_MS)).toEqual(left(old));
+  await subject.store.complete(old, recordedOutcome());
+  await bench.order({ name: 'a', action: 'delete' });
+  expect(await subject.store.find(keyOf('a'))).toBeUndefined();
+  expect(await bench.claim()).toEqual([]);
+  subject.store.forget(keyOf('a'));
+  await bench.order({ name: 'a' });
+  expect(await bench.claimOne()).toMatchObject({ action: 'update' });
+  subject.store.close(keyOf('a'));
+  subject.store.lead(2, [{ ...keyOf('a'), generation: 1, action: 'update' }]);
+  await subject.store.register(WORKER, HOUR_MS);
+  expect(await bench.claimOne()).toMatchObject({ name: 'a' });
 });
 
 test('a removal that is seen before its write is answered is no fence', async () => {

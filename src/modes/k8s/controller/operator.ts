@@ -3,10 +3,9 @@ import {
   type DeployableKind,
   type DeploymentOwner,
   type IntervalDefaults,
-  type LedgerEntry,
   type ObjectKind,
 } from '@symphony/model';
-import type { LaneOrder } from '../../../modules/queue/index.js';
+import { FencedError, type LaneOrder } from '../../../modules/queue/index.js';
 import type { ApiClient } from '../client/index.js';
 import type { LedgerObject, LedgerReflector } from '../ledger/ledger-object.js';
 import type { KubernetesLedger } from '../ledger/kubernetes-ledger.js';
@@ -16,7 +15,6 @@ import type { KnownObject } from '../lanes/index.js';
 import type { CustomObject } from '../objects/custom-object.js';
 import type { Finalizers } from '../objects/finalizers.js';
 import { holdAgain } from '../release/hold-again.js';
-import { DELETION_POLICY } from '../objects/kubernetes-object-store.js';
 import type { ObjectReflectors } from '../objects/object-reflectors.js';
 import { isTerminating, NAMESPACE_TYPE } from '../objects/namespace-type.js';
 import { unlessMissing } from '../objects/readable.js';
@@ -24,6 +22,7 @@ import { typeOf } from '../objects/custom-object.js';
 import type { Change } from '../reflector/index.js';
 import type { MemoryTargetHealth } from '../runs/memory-target-health.js';
 import { effectsOfChange } from './change-effects.js';
+import { GiveUp, lineOf } from './give-up.js';
 import { isSuspended, knownObject } from './known-object.js';
 import type { OrderedLanes } from './ordered-lanes.js';
 import type { LateNamespace, OutOfReach, Reach } from './reach.js';
@@ -70,7 +69,15 @@ export class Operator {
   /** The warning that was written last, not to be written again and again. */
   #warned = '';
 
-  constructor(private readonly parts: OperatorParts) {}
+  readonly #giveUp: GiveUp;
+
+  constructor(private readonly parts: OperatorParts) {
+    this.#giveUp = new GiveUp({
+      ...parts,
+      look: (kind, namespace, name) => this.#look(kind, namespace, name),
+      untilDone: (work) => this.#untilDone(work),
+    });
+  }
 
   start(): void {
     const { objects, ledgers, leadership } = this.parts;
@@ -116,6 +123,7 @@ export class Operator {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     this.#waiting.clear();
+    this.#giveUp.clear();
     lanes.drop();
     health.clear();
   }
@@ -180,7 +188,7 @@ export class Operator {
         return { kind, namespace, name, generation, action: 'update', cause: 'dependent' };
       });
     await lanes.take(orders);
-    for (const kind of DEPLOYABLE) for (const object of this.#all(kind)) this.#giveUpIfAsked(kind, object);
+    for (const kind of DEPLOYABLE) for (const object of this.#all(kind)) this.#giveUp.ifAsked(kind, object);
   }
 
   /** Each namespace and each owner by itself: what the server refuses of one is tried again, and holds no other up. */
@@ -287,7 +295,27 @@ export class Operator {
     const key = { kind, namespace: after.metadata.namespace ?? '', name: after.metadata.name };
     const wasSuspended = before !== undefined && isSuspended(before);
     if (wasSuspended !== isSuspended(after)) lanes.setSuspended(key, isSuspended(after));
-    this.#giveUpIfAsked(kind, after);
+    if (before) this.#holdReplaced(kind, before, after);
+    this.#giveUp.ifAsked(kind, after);
+  }
+
+  /**
+   * Whoever replaces an object whole, as `kubectl replace` does, leaves our finalizer out without a wish to orphan anything. Whoever
+   * takes it off by itself means it.
+   */
+  #holdReplaced(kind: DeployableKind, before: CustomObject, after: CustomObject): void {
+    const { generation, deletionTimestamp, namespace, name, uid = '' } = after.metadata;
+    if (generation === before.metadata.generation || deletionTimestamp !== undefined) return;
+    const { ledger, finalizers } = this.parts;
+    if (ledger.entriesAbout(uid).length === 0) return;
+    this.#untilDone(async () => {
+      try {
+        await finalizers.add(kind, { namespace, name }, uid);
+      } catch (error) {
+        // It is going already.
+        if (!(error instanceof FencedError)) throw error;
+      }
+    });
   }
 
   #gone(kind: DeployableKind, before: CustomObject | undefined): void {
@@ -297,6 +325,7 @@ export class Operator {
     if (kind === 'Target') health.forget(uid);
     // A successor of the same name is told of afterwards, and gets a lane of its own.
     lanes.forget({ kind, namespace, name });
+    this.#giveUp.forget(uid);
     if (ledgers.byIndex('owner', uid).some(({ spec }) => (spec.entries ?? []).length > 0)) {
       this.#untilDone(async () => {
         // A picture may be wrong for a moment, as when a cluster is put back to an earlier state.
@@ -313,40 +342,6 @@ export class Operator {
       msg: 'An object has gone before what was deployed for it was removed, which stays',
       object: `${kind}/${namespace}/${name}`,
       left: left.map(lineOf),
-    });
-  }
-
-  /** What others have on a target that nobody can reach any more: they would try to remove it for ever. */
-  async #giveUpOn(targetUid: string): Promise<LedgerEntry[]> {
-    const { lanes, ledger, ledgers } = this.parts;
-    const owners = ledgers.byIndex('target', targetUid).flatMap(({ spec: { owner } }) => {
-      const { kind, namespace, name } = owner;
-      return kind === 'Inline' ? [] : { kind, namespace, name };
-    });
-    // A run under way would write down once more what it is about to remove.
-    for (const owner of owners) lanes.forget(owner);
-    const left = await ledger.releaseOn(targetUid);
-    for (const { kind, namespace, name } of owners) await this.#look(kind, namespace, name);
-    return left;
-  }
-
-  /** `symphony/deletion-policy: orphan` on an object that is being deleted. */
-  #giveUpIfAsked(kind: DeployableKind, object: CustomObject): void {
-    const { deletionTimestamp, annotations, namespace = '', name, uid = '' } = object.metadata;
-    if (deletionTimestamp === undefined || annotations?.[DELETION_POLICY] !== 'orphan') return;
-    const { lanes, ledger, finalizers, reattachment, log } = this.parts;
-    this.#untilDone(async () => {
-      // From then on a run under way can write nothing more.
-      lanes.forget({ kind, namespace, name });
-      const strays = reattachment.straysOf({ kind, namespace, name, uid }).map(({ spec }) => spec.owner.uid);
-      const left = (await Promise.all([uid, ...strays].map((each) => ledger.releaseOwner(each)))).flat();
-      if (kind === 'Target') left.push(...(await this.#giveUpOn(uid)));
-      await finalizers.remove(kind, { namespace, name }, uid);
-      log.log({
-        msg: 'An object was orphaned as asked',
-        object: `${kind}/${namespace}/${name}`,
-        left: left.map(lineOf),
-      });
     });
   }
 
@@ -379,9 +374,4 @@ export class Operator {
 
 function isDeployable(kind: ObjectKind): kind is DeployableKind {
   return kind === 'Target' || kind === 'Instance';
-}
-
-/** What a person reads of an entry. */
-export function lineOf({ component, targetName, provider }: LedgerEntry): string {
-  return `${component} on ${targetName} (${provider})`;
 }

@@ -1,4 +1,4 @@
-import { beginningOf } from '@symphony/model';
+import { beginningOf, reason } from '@symphony/model';
 import {
   backoffMs,
   CAUSES,
@@ -75,6 +75,18 @@ export function finish(
     lane.dueAt = now + Math.max(outcome.retryAfterMs ?? 0, backoffMs(failed, random(), backoff));
   }
   return again;
+}
+
+/** A run was refused by somebody else's write: nobody knows how far it came. */
+export function interrupt(lane: Lane, { now, random, backoff }: Moment): void {
+  const { code, message } = reason('Interrupted');
+  lane.lastHash = undefined;
+  lane.result = 'retry';
+  lane.reason = code;
+  lane.message = message;
+  if (lane.dueAt !== undefined) return;
+  lane.cause = RETRY;
+  lane.dueAt = now + backoffMs(lane.attempts++, random(), backoff);
 }
 
 /** A run that changes nothing beside its lane, as a periodic one that found nothing to do. */

@@ -1,7 +1,4 @@
-import { reason } from '@symphony/model';
 import {
-  backoffMs,
-  CAUSES,
   DEFAULT_BACKOFF,
   FencedError,
   refuseOlderJob,
@@ -20,10 +17,9 @@ import {
   type RunOutcome,
 } from '../../../modules/queue/index.js';
 import { notLeading, orderForgotten } from './errors.js';
-import { finish, recall } from './endings.js';
+import { finish, interrupt, recall, type Moment } from './endings.js';
 import {
   claimOf,
-  epochOf,
   fenceOf,
   keyText,
   newLane,
@@ -34,9 +30,9 @@ import {
 } from './lane.js';
 import { LaneIndex } from './lane-index.js';
 import { Leases } from './leases.js';
+import { cover, fold } from './orders.js';
 import { Schedule } from './schedule.js';
-
-const PERIODIC = CAUSES.indexOf('periodic');
+import { UnendedRuns } from './unended-runs.js';
 
 export interface LaneTableOptions {
   clock: LaneClock;
@@ -57,12 +53,13 @@ export class LaneTable {
   readonly #schedule = new Schedule();
   readonly #index = new LaneIndex(() => this.#lanes.values());
   readonly leases = new Leases();
-  readonly #random: () => number;
-  readonly #backoff: BackoffOptions;
   /** Undefined: this replica does not lead. */
   #term: number | undefined;
   #lastTerm: number | undefined;
   readonly #suspended = new Set<string>();
+  /** Keys for which nothing is ordered, because their objects are being given up. */
+  readonly #closed = new Set<string>();
+  readonly #unended = new UnendedRuns();
   /** Numbers of orders, lanes and places in the queue; never used twice in this process, whatever becomes of the terms. */
   #seq = 0;
   #laneIds = 0;
@@ -73,10 +70,7 @@ export class LaneTable {
   /** No lane that is gone was claimed more often in this term: one that comes back goes on from there. */
   #claimsBefore = 0;
 
-  constructor(private readonly options: LaneTableOptions) {
-    this.#random = options.random ?? Math.random;
-    this.#backoff = options.backoff ?? DEFAULT_BACKOFF;
-  }
+  constructor(private readonly options: LaneTableOptions) {}
 
   get leading(): boolean {
     return this.#term !== undefined;
@@ -84,6 +78,11 @@ export class LaneTable {
 
   get #now(): number {
     return this.options.clock.now();
+  }
+
+  get #moment(): Moment {
+    const { random = Math.random, backoff = DEFAULT_BACKOFF } = this.options;
+    return { now: this.#now, random, backoff };
   }
 
   /**
@@ -112,7 +111,7 @@ export class LaneTable {
     if (lane.suspended) this.#suspended.add(keyText(lane));
     lane.orderSeq = ++this.#seq;
     lane.orderedAt = this.#now;
-    recall(lane, object, { now: this.#now, random: this.#random, backoff: this.#backoff });
+    recall(lane, object, this.#moment);
     this.#await(lane);
     return lane;
   }
@@ -130,18 +129,21 @@ export class LaneTable {
     this.#schedule.clear();
     this.#index.forget();
     this.#suspended.clear();
+    this.#closed.clear();
+    this.#unended.clear();
     this.#lanes.clear();
     this.#byId.clear();
   }
 
   /**
-   * Folds an order into its lane. Without a lane and without an object it is dropped.
+   * Folds an order into its lane. Without a lane and without an object, or with one that is being given up, it is dropped.
    * @returns the number of the order; undefined: dropped
    * @throws UnavailableError when this replica does not lead
    */
   order(order: LaneOrder): number | undefined {
     if (!this.leading) throw notLeading();
     const lane = this.#lanes.get(keyText(order));
+    if (this.#closed.has(keyText(order))) return undefined;
     if (!lane && !order.payload && !this.options.exists(order)) return undefined;
     return this.#fold(lane ?? this.#create(order, order.generation, order.action === 'delete'), order);
   }
@@ -164,24 +166,9 @@ export class LaneTable {
     return this.#fold(lane, order);
   }
 
-  /** The rules are those of the SQL in standalone mode (orders.ts). */
   #fold(lane: Lane, order: LaneOrder): number {
-    const now = this.#now;
-    const cause = CAUSES.indexOf(order.cause);
-    const alone = lane.dueAt === undefined;
-    const dueAt = now + Math.max(0, order.delayMs ?? 0);
     this.#schedule.remove(lane);
-    if (!alone && lane.cause === PERIODIC) lane.lookAt = lane.dueAt;
-    if (alone || lane.orderSeq === lane.claimedSeq) lane.orderedAt = now;
-    if (alone || cause <= lane.cause) lane.actor = order.actor;
-    lane.cause = alone ? cause : Math.min(lane.cause, cause);
-    // The newest order of a posted deployment is what counts: its orders are numbered by their sender.
-    lane.generation = lane.inline ? order.generation : Math.max(lane.generation, order.generation);
-    lane.deleting = order.action === 'delete' || (!lane.inline && lane.deleting);
-    lane.inline = order.payload !== undefined;
-    lane.dueAt = Math.min(lane.dueAt ?? dueAt, dueAt);
-    lane.attempts = 0;
-    lane.orderSeq = ++this.#seq;
+    fold(lane, order, ++this.#seq, this.#now);
     this.#await(lane);
     return lane.orderSeq;
   }
@@ -192,11 +179,7 @@ export class LaneTable {
     const lanes = this.#schedule.take(now, limit, startOfClaim(this.#turn++), periodic);
     for (const lane of lanes) {
       this.leases.hold(worker, lane);
-      lane.epoch = epochOf(this.#term, ++lane.claims);
-      lane.claimedSeq = lane.orderSeq;
-      lane.claimedAt = now;
-      if (lane.cause === PERIODIC) lane.lookAt = undefined;
-      lane.dueAt = undefined;
+      cover(lane, this.#term, now);
     }
     return lanes.map((lane) => claimOf(lane, this.options.clock));
   }
@@ -208,13 +191,13 @@ export class LaneTable {
   /** @throws LeaseLostError */
   heartbeat(worker: string, leaseMs: number): Heartbeat {
     const lanes = this.leases.renew(worker, this.#now, this.#now + leaseMs);
-    const superseded = lanes.filter((lane) => lane.orderSeq > lane.claimedSeq);
+    const superseded = lanes.filter((lane) => lane.orderSeq > lane.claimedSeq || this.#unended.has(lane));
     return { held: lanes.map(fenceOf), superseded: superseded.map(fenceOf) };
   }
 
   release(worker: string, fences: readonly Fence[]): void {
     for (const fence of fences) {
-      const lane = this.held(fence);
+      const lane = this.held(fence) ?? this.#unended.find(fence);
       if (lane?.worker === worker) this.#free(lane);
     }
   }
@@ -257,8 +240,7 @@ export class LaneTable {
       this.#remove(lane);
       return { fenced: false, again: false };
     }
-    const moment = { now: this.#now, random: this.#random, backoff: this.#backoff };
-    const again = finish(lane, claim, outcome, moment, letGo);
+    const again = finish(lane, claim, outcome, this.#moment, letGo);
     this.#await(lane);
     return { fenced: false, again };
   }
@@ -267,15 +249,7 @@ export class LaneTable {
   refuse(lane: Lane): void {
     lane.freed = false;
     this.leases.letGo(lane);
-    lane.lastHash = undefined;
-    const { code, message } = reason('Interrupted');
-    lane.result = 'retry';
-    lane.reason = code;
-    lane.message = message;
-    if (lane.dueAt === undefined) {
-      lane.cause = CAUSES.indexOf('retry');
-      lane.dueAt = this.#now + backoffMs(lane.attempts++, this.#random(), this.#backoff);
-    }
+    interrupt(lane, this.#moment);
     this.#await(lane);
   }
 
@@ -284,17 +258,29 @@ export class LaneTable {
     if (lane.freed) this.#free(lane);
   }
 
-  /** Forgets a lane with its object; a run under way is fenced from then on. */
+  /** Forgets a lane with its object. A run under way is fenced from then on, and whatever has the name next waits for its end. */
   forget(key: LaneKey): void {
-    const lane = this.find(key);
-    if (lane) this.#remove(lane);
+    this.#leave(this.find(key));
     this.#suspended.delete(keyText(key));
+    this.#closed.delete(keyText(key));
+  }
+
+  /** The same while the object stands, to be given up: nothing is ordered for it any more, until it is forgotten. */
+  close(key: LaneKey): void {
+    if (!this.leading) return;
+    this.#leave(this.find(key));
+    this.#closed.add(keyText(key));
   }
 
   /** The same for a posted deployment, unless an object has taken its lane. */
   forgetPosted(key: LaneKey): void {
-    const lane = this.find(key);
-    if (lane?.inline) this.#remove(lane);
+    if (this.find(key)?.inline) this.#leave(this.find(key));
+  }
+
+  /** The run of that claim is over. Where its lane was forgotten meanwhile, what waited for that may run. */
+  runEnded(fence: Fence): void {
+    const lane = this.#unended.find(fence);
+    if (lane) this.#free(lane);
   }
 
   /** Orders of a suspended lane wait until it is resumed; a run under way ends as it would. */
@@ -358,6 +344,7 @@ export class LaneTable {
   /** Puts a lane where it waits for its time, unless it is run, is suspended or has nothing to wait for. */
   #await(lane: Lane): void {
     if (lane.worker !== undefined || lane.dueAt === undefined || lane.suspended) return;
+    if (this.#unended.holdsBack(lane)) return;
     lane.turn = ++this.#places;
     this.#schedule.add(lane);
   }
@@ -367,6 +354,7 @@ export class LaneTable {
    * before is not known to hold any more, because nobody knows how far the run came.
    */
   #free(lane: Lane): void {
+    if (this.#unended.has(lane)) return this.#letNext(lane);
     // The outcome of its run is on its way, and may be written or not: nobody may begin before that is known.
     lane.freed = lane.writing !== undefined;
     if (lane.freed) return;
@@ -381,10 +369,29 @@ export class LaneTable {
     return (!lane.inline || lane.orderSeq === lane.claimedSeq) && !this.options.exists(lane);
   }
 
+  /** Takes out a lane that may be run. Once its outcome is being written nothing else of the run is under way. */
+  #leave(lane: Lane | undefined): void {
+    if (!lane) return;
+    if (lane.worker === undefined || lane.writing) return this.#remove(lane);
+    this.#takeOut(lane);
+    this.#unended.add(lane);
+  }
+
+  #letNext(lane: Lane): void {
+    this.#unended.delete(lane);
+    this.leases.letGo(lane);
+    const next = this.find(lane);
+    if (next) this.#await(next);
+  }
+
   #remove(lane: Lane): void {
+    this.#takeOut(lane);
+    this.leases.letGo(lane);
+  }
+
+  #takeOut(lane: Lane): void {
     this.#claimsBefore = Math.max(this.#claimsBefore, lane.claims);
     this.#schedule.remove(lane);
-    this.leases.letGo(lane);
     this.#index.remove(lane);
     this.#lanes.delete(keyText(lane));
     this.#byId.delete(lane.id);

@@ -95,10 +95,16 @@ export class MemoryLanes extends JobStore {
     this.#waker.finished();
   }
 
-  /** The object of a lane is gone. Its run, if there is one, is fenced. */
+  /** The object of a lane is gone. Its run, if there is one, is fenced and told to end; nothing of that name runs before it has. */
   forget(key: LaneKey): void {
     this.#table.forget(key);
-    this.#waker.finished();
+    this.#left(key);
+  }
+
+  /** The same for an object that stands and is given up: until it is forgotten, nothing is ordered for it. */
+  close(key: LaneKey): void {
+    this.#table.close(key);
+    this.#left(key);
   }
 
   /** The lane of a posted deployment that was taken in an earlier term. */
@@ -116,6 +122,7 @@ export class MemoryLanes extends JobStore {
   /** The record of a posted deployment is gone. Its run, if there is one, is fenced. */
   forgetPosted(key: LaneKey): void {
     this.#table.forgetPosted(key);
+    this.#left(key);
   }
 
   /** Holds the orders of a lane back, or lets them go. A run under way ends as it would. */
@@ -191,7 +198,10 @@ export class MemoryLanes extends JobStore {
       await lane.writing;
       lane = this.#table.held(claim.fence);
     }
-    if (!lane) return FENCED;
+    if (!lane) {
+      this.#table.runEnded(claim.fence);
+      return FENCED;
+    }
     // How a posted run ended is always told: somebody may wait for it.
     const quiet = leavesNothing(outcome) && (!claim.payload || outcome.result === 'yielded');
     const result = quiet
@@ -268,6 +278,12 @@ export class MemoryLanes extends JobStore {
   get #table(): LaneTable {
     if (this.#lanes.leading && !this.#isLive()) this.drop();
     return this.#lanes;
+  }
+
+  /** The run of a lane that was left is told by the next heartbeat, which this hastens. */
+  #left({ kind, namespace, name }: LaneKey): void {
+    this.#waker.wake({ lanes: [{ kind, namespace, name }], fanOuts: false });
+    this.#waker.finished();
   }
 
   #order(orders: readonly LaneOrder[]): OrderedLane[] {

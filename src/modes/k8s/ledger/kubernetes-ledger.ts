@@ -28,6 +28,7 @@ import {
   type LedgerObject,
   type LedgerPlace,
 } from './ledger-object.js';
+import { TargetGate } from './target-gate.js';
 
 /** The ledgers as far as this replica knows them: never older than what it wrote itself. */
 interface LedgerCache {
@@ -72,11 +73,7 @@ export interface KubernetesLedgerOptions {
 export class KubernetesLedger extends Ledger {
   /** Writes of one ledger follow each other: of one target several steps may end at the same moment. */
   readonly #turns = new Map<string, Promise<void>>();
-  /** How many writes are about to put something on a target. */
-  readonly #coming = new Map<string, number>();
-  /** Targets whose record is being released: nothing may be put there any more. */
-  readonly #leaving = new Set<string>();
-
+  readonly #gate = new TargetGate();
   readonly #listeners = new Set<(inCharge: boolean) => void>();
   #inCharge = false;
 
@@ -145,14 +142,9 @@ export class KubernetesLedger extends Ledger {
    * @returns false when something is on it, or about to be
    */
   async releaseTarget(targetUid: string, release: () => Promise<void>): Promise<boolean> {
-    if (this.#usedBy(targetUid).length > 0 || this.#coming.has(targetUid)) return false;
-    this.#leaving.add(targetUid);
-    try {
-      await release();
-      return true;
-    } finally {
-      this.#leaving.delete(targetUid);
-    }
+    if (this.#usedBy(targetUid).length > 0 || this.#gate.isComing(targetUid)) return false;
+    await this.#gate.leave(targetUid, release);
+    return true;
   }
 
   /** What an object has deployed, and what others have deployed on it where it is a target. */
@@ -166,9 +158,18 @@ export class KubernetesLedger extends Ledger {
     return this.#giveUp(this.options.cache.byIndex('owner', ownerUid));
   }
 
-  /** Gives up what anybody has on a target without removing anything. @returns what was in the ledgers */
-  releaseOn(targetUid: string): Promise<LedgerEntry[]> {
-    return this.#giveUp(this.options.cache.byIndex('target', targetUid));
+  /**
+   * Gives up what anybody has on a target without removing anything, and then lets the target go. Runs go on beside it: what they
+   * are about to put there is refused from now on, or given up as well.
+   * @returns what was in the ledgers
+   */
+  releaseOn(targetUid: string, release: () => Promise<void>): Promise<LedgerEntry[]> {
+    return this.#gate.leave(targetUid, async () => {
+      await this.#gate.whenCome(targetUid);
+      const left = await this.#giveUp(this.options.cache.byIndex('target', targetUid));
+      await release();
+      return left;
+    });
   }
 
   async #giveUp(ledgers: readonly LedgerObject[]): Promise<LedgerEntry[]> {
@@ -218,34 +219,42 @@ export class KubernetesLedger extends Ledger {
   }
 
   async #beginOn(fence: Fence, targetUid: string, entries: readonly LedgerEntry[]): Promise<void> {
-    const { targets, keepOwner } = this.options;
+    const puts = entries.some(({ state }) => state === 'intent');
+    const assertOpen = (): void => {
+      if (puts && this.#gate.isLeaving(targetUid)) throw new TargetGoneError();
+    };
+    assertOpen();
+    await this.#gate.come(targetUid, () => this.#writeDown(fence, targetUid, entries, puts));
+    // Else what is being given up there, this with it, would be there after all.
+    assertOpen();
+  }
+
+  async #writeDown(
+    fence: Fence,
+    targetUid: string,
+    entries: readonly LedgerEntry[],
+    puts: boolean,
+  ): Promise<void> {
+    const { targets, keepOwner, assertFence } = this.options;
     const [first] = entries;
     if (!first) return;
-    const puts = entries.some(({ state }) => state === 'intent');
-    if (puts && this.#leaving.has(targetUid)) throw new TargetGoneError();
-    this.#coming.set(targetUid, (this.#coming.get(targetUid) ?? 0) + 1);
-    try {
-      this.options.assertFence(fence);
-      if (!this.#current(first)) await keepOwner(first.owner);
-      if (puts && targets.isOurs(targetUid)) await this.#keepTarget(first);
-      await this.#write(fence, first, (known) => {
-        const rows = new Map(known.map((entry) => [rowKeyOf(entry), entry]));
-        for (const entry of entries) {
-          const key = rowKeyOf(entry);
-          // Given up since the run was decided: written down again, nobody would ever take it out.
-          if (entry.state === 'removing' && !rows.has(key)) continue;
-          rows.set(key, begunEntry(rows.get(key), entry, this.#now()));
-        }
-        return [...rows.values()];
-      });
-      // What is new has no version and no epoch that could refuse it. Whoever stood still before it was created, and comes back
-      // when another leader has come and gone over everything, puts nothing anywhere: what it created is found by that leader.
-      this.options.assertFence(fence);
-    } finally {
-      const coming = (this.#coming.get(targetUid) ?? 1) - 1;
-      if (coming > 0) this.#coming.set(targetUid, coming);
-      else this.#coming.delete(targetUid);
-    }
+    assertFence(fence);
+    // Each time: whoever replaces an object whole leaves our finalizer out.
+    if (puts) await keepOwner(first.owner);
+    if (puts && targets.isOurs(targetUid)) await this.#keepTarget(first);
+    await this.#write(fence, first, (known) => {
+      const rows = new Map(known.map((entry) => [rowKeyOf(entry), entry]));
+      for (const entry of entries) {
+        const key = rowKeyOf(entry);
+        // Given up since the run was decided: written down again, nobody would ever take it out.
+        if (entry.state === 'removing' && !rows.has(key)) continue;
+        rows.set(key, begunEntry(rows.get(key), entry, this.#now()));
+      }
+      return [...rows.values()];
+    });
+    // What is new has no version and no epoch that could refuse it. Whoever stood still before it was created, and comes back
+    // when another leader has come and gone over everything, puts nothing anywhere: what it created is found by that leader.
+    assertFence(fence);
   }
 
   /** A target without components of its own is held by what others have there. */

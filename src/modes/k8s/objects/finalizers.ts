@@ -92,7 +92,8 @@ export class Finalizers {
         const written = await unlessMissing(client.patch(typeOf(kind), ref, { kind: 'merge', body }));
         // Deleted since it was seen: what nobody holds goes at once.
         if (!written) throw new FencedError();
-        if (finalizers.includes(FINALIZERS[kind])) this.options.written(kind, written);
+        // Also without ours, or it would be thought to be there until the watch tells; what has gone meanwhile is not taken over.
+        this.options.written(kind, written);
         return;
       } catch (error) {
         if (!(error instanceof ConflictError) || attempt === MAX_TRIES) throw error;
