@@ -8,7 +8,7 @@ let engine: TestEngine;
 let database: Client;
 beforeAll(async () => {
   // Short, and yet longer than a busy machine stands still.
-  engine = await TestEngine.start({ config: { 'queue.leaseSeconds': 4 } });
+  engine = await TestEngine.start({ config: { 'queue.leaseSeconds': 15 } });
   database = new Client({ connectionString: engine.databaseUrl });
   await database.connect();
 });

@@ -16,8 +16,11 @@ const QUIET = new AbortController().signal;
 let testDatabase: TestDatabase;
 const open: (() => Promise<void>)[] = [];
 
+/** For tests of what ends a wait: neither patience nor the look that covers lost hints does, however busy the machine is. */
+const PATIENT = { waitMs: 50_000, slowMs: 50_000, lookEveryMs: 50_000 };
+
 /** What one replica has: a pool, wake-ups, a worker and the slots. */
-async function replica(waitMs = 10_000) {
+async function replica({ waitMs = 10_000, slowMs = 2_000, lookEveryMs = 1_000 } = {}) {
   const source = createDataSource({ url: testDatabase.url, poolSize: 6, applicationName: 'slots-test' });
   await source.initialize();
   const database = new Database(source);
@@ -33,7 +36,7 @@ async function replica(waitMs = 10_000) {
     },
   });
   const wakeups = new PostgresWakeups({ connection: { connectionString: testDatabase.url } });
-  const shared = new PostgresTargetSlots(told, wakeups);
+  const shared = new PostgresTargetSlots(told, wakeups, lookEveryMs);
   const workers = new Workers(database, shared);
   const id = randomUUID();
   open.push(async () => {
@@ -49,7 +52,7 @@ async function replica(waitMs = 10_000) {
     database,
     statements,
     workers,
-    slots: new TargetSlots({ waitMs, slowMs: 2_000 }, shared),
+    slots: new TargetSlots({ waitMs, slowMs }, shared),
     register: (leaseMs = LEASE_MS) => workers.register(id, leaseMs),
     beat: () => workers.heartbeat(id, LEASE_MS),
   };
@@ -78,7 +81,7 @@ async function holdersOf({ database }: Replica, target: string): Promise<number>
 }
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 40_000;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error('waited in vain');
     await delay(10);
@@ -163,14 +166,14 @@ it('a replica that is alone writes nothing, and again nothing when the others ha
 });
 
 it('a dead replica gives its slots back when it is declared dead, to a call that waits for one', async () => {
-  const [dead, alive] = [await replica(), await replica()];
+  const [dead, alive] = [await replica(), await replica({ ...PATIENT, lookEveryMs: 1_000 })];
   await alive.register();
-  await dead.register(200);
+  await dead.register();
   await alive.beat();
   expect(await dead.slots.acquire('left', 1, [QUIET])).toBeDefined();
   const waiting = alive.slots.acquire('left', 1, [QUIET]);
+  await alive.database.query('UPDATE workers SET lease_until = now() WHERE id = $1', [dead.id]);
   await until(async () => (await alive.workers.takeOver(0)) >= 0 && (await holdersOf(alive, 'left')) < 1);
-  // The slot of the dead is old: a newcomer would have been turned away at once. This one came before it was slow.
   expect(await waiting).toBeDefined();
 });
 
@@ -187,11 +190,12 @@ it('a target whose calls hang turns others away at once, on all replicas, and ta
   expect(await one.slots.acquire('hung', 1, [QUIET])).toBeUndefined();
   const fine = await Promise.all([one, other].map((each) => each.slots.acquire('well', 2, [QUIET])));
   expect(fine.every((release) => release !== undefined)).toBe(true);
-  expect(performance.now() - began).toBeLessThan(1_900);
+  // Far less than a call may wait for its turn.
+  expect(performance.now() - began).toBeLessThan(9_000);
 });
 
 it('who waits for another replica is woken by it, and an abort ends the wait', async () => {
-  const [one, other] = [await replica(), await replica()];
+  const [one, other] = [await replica(PATIENT), await replica(PATIENT)];
   await one.register();
   await other.register();
   await one.beat();
@@ -206,7 +210,7 @@ it('who waits for another replica is woken by it, and an abort ends the wait', a
   release?.();
   expect(await given).toBeDefined();
   // Far less than the look that covers lost hints.
-  expect(performance.now() - began).toBeLessThan(500);
+  expect(performance.now() - began).toBeLessThan(30_000);
   const cut = one.slots.acquire('told', 1, [abort.signal]);
   abort.abort();
   expect(await cut).toBeUndefined();

@@ -15,7 +15,7 @@ it('a server that takes the request and never answers is given up after the atte
     if (asked > 1) json(response, 200, { metadata: REF });
   });
   const client = new ApiClient({ access: fixedAccess(server.url) });
-  await client.get(CONFIG_MAPS, REF, { attemptMs: 100 });
+  await client.get(CONFIG_MAPS, REF, { attemptMs: 3_000 });
   expect(asked).toBe(2);
 });
 
@@ -26,7 +26,7 @@ it('a call ends at its deadline', async () => {
   await expect(client.get(CONFIG_MAPS, REF, { deadlineMs: 200 })).rejects.toMatchObject({
     code: 'KubernetesUnreachable',
   });
-  expect(performance.now() - began).toBeLessThan(2_000);
+  expect(performance.now() - began).toBeLessThan(10_000);
 });
 
 it('a call ends when the body stops in the middle', async () => {
@@ -80,7 +80,7 @@ it('a watch that hears nothing counts as dead; each byte is a sign of life', asy
     void (async () => {
       for (let version = 2; version < 6; version += 1) {
         response.write(eventLine('BOOKMARK', { metadata: { resourceVersion: String(version) } }));
-        await pause(500);
+        await pause(2_500);
       }
     })();
   });
@@ -88,7 +88,7 @@ it('a watch that hears nothing counts as dead; each byte is a sign of life', asy
   const heard: string[] = [];
   const watching = async (): Promise<void> => {
     const { signal } = new AbortController();
-    for await (const event of client.watch(CONFIG_MAPS, { ...WATCH, idleMs: 1_500, signal }))
+    for await (const event of client.watch(CONFIG_MAPS, { ...WATCH, idleMs: 6_000, signal }))
       heard.push(event.type);
   };
   await expect(watching()).rejects.toMatchObject({ code: 'KubernetesUnreachable' });

@@ -56,6 +56,7 @@ export class PostgresTargetSlots extends SharedSlots implements WorkerObserver {
   constructor(
     private readonly database: Database,
     private readonly wakeups: Pick<PostgresWakeups, 'tellSlots' | 'onSlots'>,
+    private readonly lookEveryMs = LOOK_EVERY_MS,
   ) {
     super();
     wakeups.onSlots(() => {
@@ -104,7 +105,7 @@ export class PostgresTargetSlots extends SharedSlots implements WorkerObserver {
         if (inVain || leftMs <= 0 || this.#stopped || signals.some((signal) => signal.aborted))
           return undefined;
         const isFull = holders.length >= limit;
-        await told.within(Math.min(leftMs, LOOK_EVERY_MS, isFull ? LOOK_EVERY_MS : again));
+        await told.within(Math.min(leftMs, this.lookEveryMs, isFull ? this.lookEveryMs : again));
       } finally {
         told.end();
       }
