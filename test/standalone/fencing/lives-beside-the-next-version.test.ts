@@ -111,7 +111,8 @@ test(
     );
     await load.end();
     expect(load.failures).toEqual([]);
-    expect(load.slowest).toBeLessThan(10_000);
+    // Who waits for a migration that does not give way waits until his deadline, and has failed.
+    expect(load.slowest).toBeLessThan(25_000);
     await load.nothingLost(next);
     for (const one of [old, next]) {
       const { faults } = (await (await fetch(`${one.url}/healthz`)).json()) as { faults: unknown };
@@ -160,16 +161,20 @@ test('a migration that waits for a table gives way to everybody else, and comes 
   await reader.query('BEGIN');
   await reader.query('SELECT FROM lanes');
   const migrated = migrate(later);
-  let slowest = 0;
-  for (const end = performance.now() + 4_000; performance.now() < end;) {
+  const look = async (): Promise<number> => {
     const began = performance.now();
-    await query('SELECT FROM lanes LIMIT 1');
-    slowest = Math.max(slowest, performance.now() - began);
+    // Counts nothing but the wait for the table, and fails where that lasts too long.
+    await query(`SET lock_timeout = '2s'; SELECT FROM lanes LIMIT 1`);
+    return performance.now() - began;
+  };
+  // It does stand in the way for a moment, and no longer.
+  const waited: number[] = [];
+  for (const end = performance.now() + 30_000; Math.max(0, ...waited) <= 200 && performance.now() < end;) {
+    waited.push(await look());
   }
-  // It did stand in the way for a moment, and no longer.
-  expect(slowest).toBeGreaterThan(200);
-  expect(slowest).toBeLessThan(2_000);
+  expect(Math.max(...waited)).toBeGreaterThan(200);
+  for (const end = performance.now() + 4_000; performance.now() < end;) await look();
   await reader.query('COMMIT');
   expect(await migrated).toEqual(['Waiting1900000000000']);
   await expect(migrate(later, { lockWaitMs: 1 })).resolves.toEqual([]);
-}, 60_000);
+}, 120_000);
