@@ -142,6 +142,7 @@ export class KubernetesRuntime {
         posteddeployments: () => this.inbox.posted.state,
         componentreports: () => this.inbox.reported.state,
       },
+      isGoing: (target) => objects.get('Target', target)?.metadata.deletionTimestamp !== undefined,
       hasLanes: () => this.lanes.leading,
       log,
     });

@@ -79,6 +79,7 @@ export class Replica {
       leadership: elector,
       identity,
       pictures: {},
+      isGoing: () => false,
       hasLanes: () => true,
       log: silent,
     });

@@ -47,6 +47,7 @@ const CASES: Readonly<Record<string, [request: Request, needs: readonly string[]
   'PUT /v1alpha2/targets/status/{name}/{component}': [
     NAMED,
     [`update targets/status.fabric.symphony "web" ${IN_SHOP}`],
+    'leader',
   ],
   'POST /v1alpha2/targets/ping/{name}': [NAMED, [`update targets/status.fabric.symphony "web" ${IN_SHOP}`]],
   'GET /v1alpha2/targets/download/{docType}/{name}': [NAMED, [`get ${TARGET} "web" ${IN_SHOP}`]],

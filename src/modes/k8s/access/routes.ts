@@ -17,12 +17,16 @@ export interface LeaderWay {
   withinMs: number;
   /** The replica that was asked knows something, too, if nothing newer is to be had. Default: only the leader can answer. */
   orItself?: boolean;
+  /** Only what is about a target that is being deleted, as everything is in a namespace that is: there nothing can be written down. */
+  ofGoing?: boolean;
 }
 
 /** Longer than the longest look at providers (70 s). */
 const LOOK: LeaderWay = { withinMs: 75_000 };
 /** Runs are in the leader's memory at once, and in the cluster some seconds later. */
 const HISTORY: LeaderWay = { withinMs: 5_000, orItself: true };
+/** Any replica writes a report down, where it can. */
+const LATE_REPORT: LeaderWay = { withinMs: 5_000, orItself: true, ofGoing: true };
 
 function one(verb: NeedVerb, kind: ObjectKind, subresource?: string): RouteRule {
   return {
@@ -120,7 +124,10 @@ export const ROUTE_RULES: Readonly<Record<string, RouteRule>> = {
   'POST /v1alpha2/targets/registry/:name': put('Target'),
   'DELETE /v1alpha2/targets/registry/:name': remove('Target'),
   'PUT /v1alpha2/targets/status/:name': one('update', 'Target', 'status'),
-  'PUT /v1alpha2/targets/status/:name/:component': one('update', 'Target', 'status'),
+  'PUT /v1alpha2/targets/status/:name/:component': {
+    ...one('update', 'Target', 'status'),
+    leader: LATE_REPORT,
+  },
   'POST /v1alpha2/targets/ping/:name': one('update', 'Target', 'status'),
   'GET /v1alpha2/targets/download/:docType/:name': one('get', 'Target'),
   'GET /v1alpha2/targets/registry/:name/plan': plan('Target'),

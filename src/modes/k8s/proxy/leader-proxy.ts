@@ -17,6 +17,8 @@ export interface LeaderProxyOptions {
   connections: Pick<LeaderConnections, 'dispatcher'>;
   /** How the leader answers a request; undefined for all that this replica answers itself. */
   leaderWayOf: (method: string, template: string | undefined) => LeaderWay | undefined;
+  /** Whether what the request names is being deleted, as far as this replica knows. */
+  isGoing: (request: FastifyRequest) => boolean;
   lookEveryMs?: number;
 }
 
@@ -39,9 +41,9 @@ export class LeaderProxy {
 
   /** @returns whether the leader answers */
   async #passOn(request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
-    const { leadership, access, leaderWayOf } = this.options;
+    const { leadership, access, leaderWayOf, isGoing } = this.options;
     const way = leaderWayOf(request.method, request.routeOptions.url);
-    if (!way || leadership.term) return false;
+    if (!way || leadership.term || (way.ofGoing && !isGoing(request))) return false;
     const wasPassedOn = request.headers[HOP_HEADER] !== undefined;
     if (wasPassedOn && way.orItself) return false;
     if (wasPassedOn) throw notLeading();
@@ -51,7 +53,8 @@ export class LeaderProxy {
       await this.#ask(request, reply, way);
       return true;
     } catch (error) {
-      if (way.orItself && error instanceof UnavailableError) return false;
+      // Whatever was sent with it may be on its way, and cannot be read once more.
+      if (way.orItself && error instanceof UnavailableError && !request.raw.destroyed) return false;
       throw error;
     }
   }

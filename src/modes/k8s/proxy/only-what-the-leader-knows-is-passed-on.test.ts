@@ -41,6 +41,7 @@ let leader: Leader | undefined;
 let term: object | undefined;
 let withinMs: number;
 let orItself: boolean;
+let ofGoing: boolean;
 let known: (request: FastifyRequest) => Promise<unknown>;
 
 function leaderAt(port: number, epoch = 7): Leader {
@@ -64,7 +65,7 @@ beforeEach(async () => {
   leader = leaderAt((upstream.address() as AddressInfo).port);
   term = undefined;
   withinMs = 10_000;
-  orItself = false;
+  orItself = ofGoing = false;
   known = () => Promise.resolve({ name: 'ann' });
   connections = new LeaderConnections({});
   const proxy = new LeaderProxy({
@@ -227,6 +228,26 @@ describe('what this replica knows something of as well', () => {
   test.each(TROUBLES)('is answered here when %s', async (_what, arrange) => {
     arrange();
     expect((await ask('GET /v1alpha2/jobs')).json()).toEqual({ answeredBy: 'this replica' });
+  });
+
+  test('and was sent with a body is answered here with all of it, or not at all', async () => {
+    const body = '{"a":1}';
+    const post = () =>
+      edge.send(
+        `POST /v1alpha2/jobs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      );
+    answer = (_request, response) => response.destroy();
+    expect((await post()).json()).toMatchObject({ status: 503, code: 'LeaderUnreachable' });
+    leader = undefined;
+    expect((await post()).json()).toEqual({ answeredBy: 'this replica', body: { a: 1 } });
+  });
+
+  test('is answered here where it is about nothing that is being deleted, if only that is the leader’s', async () => {
+    ofGoing = true;
+    answer = (_request, response) => response.end('newer');
+    expect((await ask('GET /v1alpha2/jobs?gone=no')).json()).toEqual({ answeredBy: 'this replica' });
+    expect(heard).toEqual([]);
+    expect(await ask('GET /v1alpha2/jobs')).toMatchObject({ status: 200, body: 'newer' });
   });
 
   test('is not passed on twice, nor for a caller whom nobody knows', async () => {

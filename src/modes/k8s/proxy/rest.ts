@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { DEFAULT_NAMESPACE } from '@symphony/model';
 import type { FastifyInstance } from 'fastify';
 import type { AppConfig } from '../../../config/index.js';
 import { ConfigError } from '../../../config/errors.js';
@@ -28,6 +29,8 @@ export interface RestOptions {
   /** The elector's. */
   identity: string;
   pictures: Pictures;
+  /** Whether a target was seen to be being deleted. */
+  isGoing: (target: { namespace: string; name: string }) => boolean;
   /** Whether the lanes of this replica's term are made. */
   hasLanes: () => boolean;
   log: { warn(fields: object): void };
@@ -63,7 +66,7 @@ export class Rest {
   #server: FastifyInstance['server'] | undefined;
 
   constructor(private readonly options: RestOptions) {
-    const { config, leadership, identity, pictures, hasLanes } = options;
+    const { config, leadership, identity, pictures, hasLanes, isGoing } = options;
     const { leaderCa: ca, leaderServerName: serverName } = config.kubernetes;
     this.readiness = kubernetesReadiness(pictures, leadership, hasLanes);
     this.#connections = new LeaderConnections({ ownCertificate: config.http.tlsCert, ca, serverName });
@@ -73,6 +76,14 @@ export class Rest {
       access: { identify: async (request) => this.#known().identify(request) },
       connections: this.#connections,
       leaderWayOf,
+      isGoing: ({ params, query }) => {
+        const { name = '' } = params as { name?: string };
+        const { namespace } = query as { namespace?: unknown };
+        return isGoing({
+          namespace: (typeof namespace === 'string' && namespace) || DEFAULT_NAMESPACE,
+          name,
+        });
+      },
     });
   }
 

@@ -1,6 +1,12 @@
 import { setMaxListeners } from 'node:events';
-import { ConflictError, messageOf, type LedgerEntry, type OutcomeReport } from '@symphony/model';
-import type { LaneOrder } from '../../../modules/queue/index.js';
+import {
+  ConflictError,
+  messageOf,
+  UnavailableError,
+  type LedgerEntry,
+  type OutcomeReport,
+} from '@symphony/model';
+import { FencedError, type LaneOrder } from '../../../modules/queue/index.js';
 import type { ComponentReport } from '../../../modules/state/index.js';
 import { backoffMs, listAll, pause, type ApiClient } from '../client/index.js';
 import { entriesIn, LEDGER_TYPE } from '../ledger/ledger-object.js';
@@ -80,7 +86,10 @@ export class ComponentReports {
     this.#over.abort(new Error('the term has ended'));
   }
 
-  /** Writes a report down. One about nothing that is awaited is left out, as it changes nothing. */
+  /**
+   * Writes a report down. One about nothing that is awaited is left out, as it changes nothing.
+   * @throws UnavailableError `NotLeader` where nothing new can be written down, and this replica does not lead
+   */
   async accept(target: CustomObject<'Target'>, report: ComponentReport): Promise<void> {
     const { client, cache } = this.options;
     const { namespace, uid = '' } = target.metadata;
@@ -94,7 +103,25 @@ export class ComponentReports {
     const body = reportObject(target, report, entries);
     const { name } = body.metadata;
     const patch = { kind: 'apply', body, fieldManager: 'symphony-engine', force: true } as const;
-    cache.seen(await client.patch(REPORT_TYPE, { name, ...(namespace ? { namespace } : {}) }, patch));
+    try {
+      cache.seen(await client.patch(REPORT_TYPE, { name, ...(namespace ? { namespace } : {}) }, patch));
+    } catch (error) {
+      if (!(error instanceof ConflictError) || error.code !== 'NamespaceTerminating') throw error;
+      await this.#takeAtOnce(body);
+    }
+  }
+
+  /** In a namespace that is being deleted nothing is created, but a removal there may wait for this very report. */
+  async #takeAtOnce(report: ReportObject): Promise<void> {
+    const { lanes, inReach } = this.options;
+    const { signal } = this.#over;
+    if (signal.aborted || !lanes().leading || !inReach(report.metadata.namespace)) throw notTaken();
+    try {
+      await this.#intoLedger(report);
+    } catch (error) {
+      // Somebody else has written: this replica leads no more, or its picture of the ledger is late.
+      throw error instanceof FencedError ? notTaken() : error;
+    }
   }
 
   #take(report: ReportObject): void {
@@ -127,7 +154,22 @@ export class ComponentReports {
   }
 
   async #carry(report: ReportObject, signal: AbortSignal): Promise<void> {
-    const { client, cache, lanes, ledger } = this.options;
+    const { client, cache } = this.options;
+    await this.#intoLedger(report);
+    const { name, namespace = '', uid = '', resourceVersion = '' } = report.metadata;
+    try {
+      const what = { uid, resourceVersion, signal };
+      await unlessMissing(client.delete(REPORT_TYPE, { name, namespace }, what));
+      cache.gone(report);
+    } catch (error) {
+      // Somebody has reported anew: that comes with the watch.
+      if (!(error instanceof ConflictError)) throw error;
+    }
+  }
+
+  /** Puts it to the rows that it is about, and orders the runs that take it up. @throws FencedError */
+  async #intoLedger(report: ReportObject): Promise<void> {
+    const { lanes, ledger } = this.options;
     const { targetUid, targetName, component, rows } = report.spec;
     for (const owner of new Map(rows.map((row) => [row.owner.uid, row.owner])).values()) {
       const about = new Map(rows.filter((row) => row.owner.uid === owner.uid).map((row) => [row.key, row]));
@@ -141,14 +183,12 @@ export class ComponentReports {
       const actor = `report of ${component} on ${targetName}`;
       await lanes().take([{ kind, namespace, name, generation: 0, action: 'update', cause: 'retry', actor }]);
     }
-    const { name, namespace = '', uid = '', resourceVersion = '' } = report.metadata;
-    try {
-      const what = { uid, resourceVersion, signal };
-      await unlessMissing(client.delete(REPORT_TYPE, { name, namespace }, what));
-      cache.gone(report);
-    } catch (error) {
-      // Somebody has reported anew: that comes with the watch.
-      if (!(error instanceof ConflictError)) throw error;
-    }
   }
+}
+
+function notTaken(): UnavailableError {
+  return new UnavailableError(
+    'The namespace is being deleted, so that only the leader can take this report, and this replica does not lead: report it again.',
+    'NotLeader',
+  );
 }
