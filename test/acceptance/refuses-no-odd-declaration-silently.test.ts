@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Answer, mockTopology, TestEngine, type Wire } from '../support/engine.js';
 
-const ALL_MS = 120_000;
+const ALL_MS = 240_000;
+/** A thousand components, one after the other. */
+const EACH_MS = 100_000;
 
 let engine: TestEngine;
 beforeAll(async () => {
@@ -127,6 +129,7 @@ async function explained(kind: 'instances' | 'targets/registry', name: string): 
         : undefined;
     },
     () => engine.get(kind, name),
+    EACH_MS,
   );
   expect(wire.status?.reason, JSON.stringify(wire.status)).toMatch(/^[A-Z]\w+$/);
   expect(wire.status?.statusDetails?.length, JSON.stringify(wire.status)).toBeGreaterThan(10);
@@ -165,6 +168,7 @@ test.each(Object.entries(ODD))('%s', { timeout: ALL_MS }, async (what, odd) => {
       `${kind}/${name} to be gone`,
       async () => ((await engine.get(kind, name)) ? undefined : true),
       () => engine.get(kind, name),
+      EACH_MS,
     );
   }
   const { faults } = (await (await fetch(`${engine.url}/healthz`)).json()) as { faults: unknown };
