@@ -3,7 +3,7 @@ export { processIdentity } from './identity.js';
 export { Leadership } from './leadership.js';
 export { RefusedWrites, type RefusedRecord } from './refused-writes.js';
 export type { Leader } from './lease-observer.js';
-export { DEFAULT_LEASE_TIMING, type LeaseTiming } from './lease-timing.js';
+export type { LeaseTiming } from './lease-timing.js';
 export { refuseBesideSymphony } from './other-engine.js';
 export { microTime } from './lease.js';
 export type { Term } from './term.js';

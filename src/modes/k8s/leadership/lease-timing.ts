@@ -9,7 +9,7 @@ export interface LeaseTiming {
 }
 
 /** Those of Kubernetes' own controllers. */
-export const DEFAULT_LEASE_TIMING: LeaseTiming = {
+const DEFAULT_LEASE_TIMING: LeaseTiming = {
   leaseMs: 15_000,
   renewDeadlineMs: 10_000,
   retryMs: 2_000,
