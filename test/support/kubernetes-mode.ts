@@ -17,7 +17,7 @@ const PASSWORD = 'for tests of acceptance';
 /** Paths whose namespace is `default` when none is named. */
 const OF_OBJECTS = /^\/(instances|targets|solutions|solutioncontainers|solution|jobs|plan|explain)\b/;
 /** What the suite's expressions name: what is not granted by name must not be asked for. None of it is there. */
-const READABLE = { secrets: ['db', 'web', 'none', 'not-there'], configMaps: ['not-there'] };
+const READABLE = { secrets: ['a', 'db', 'web', 'none', 'not-there'], configMaps: ['not-there'] };
 /** An engine that was killed keeps its Lease for a while. */
 const LEADS_MS = 60_000;
 const LOOK_MS = 20;
@@ -181,7 +181,9 @@ function bodyIn(namespace: string, body: unknown): unknown {
 function rawIn(namespace: string, request: RawRequest): RawRequest {
   const { target, body } = request;
   const replaced =
-    typeof body === 'string' ? body.replaceAll('"namespace":"default"', `"namespace":"${namespace}"`) : body;
+    typeof body === 'string'
+      ? body.replaceAll(/"(namespace|objectNamespace)":"default"/g, `"$1":"${namespace}"`)
+      : body;
   // Byte for byte, whatever it is.
   const text = Buffer.from(target)
     .toString('latin1')
