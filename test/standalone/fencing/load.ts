@@ -24,6 +24,8 @@ export class Load {
   accepted = 0;
   /** The newest change of each instance that was answered by 200. */
   readonly #newest = new Map<string, number>();
+  /** The engines that were asked something and have not answered yet, by writer. */
+  readonly #asked = new Map<number, EngineClient>();
   readonly #ending = new AbortController();
   readonly #done: Promise<unknown>;
 
@@ -35,7 +37,9 @@ export class Load {
   /** From now on through this engine alone; resolves when the others have answered what they were asked. */
   async only(engine: EngineClient): Promise<void> {
     this.engines = [engine];
-    await this.goesOn(2 * WRITERS.length);
+    await engine.until('the other engines to have answered', async () =>
+      [...this.#asked.values()].every((asked) => asked === engine) ? true : undefined,
+    );
   }
 
   /** Waits for so many more accepted changes. */
@@ -78,9 +82,11 @@ export class Load {
         parameters: { turn: String(turn) },
       };
       const began = performance.now();
+      this.#asked.set(writer, engine);
       const answer = await engine
         .request('POST', `/instances/i${n}`, { spec })
         .catch((error: unknown) => ({ status: 'no answer' as const, text: String(error) }));
+      this.#asked.delete(writer);
       this.slowest = Math.max(this.slowest, performance.now() - began);
       if (answer.status === 200) {
         this.accepted++;
