@@ -28,6 +28,8 @@ describeDocker('on a real Docker engine', () => {
       const name = `r${randomBytes(3).toString('hex')}`;
       const container = (): Promise<Container | undefined> =>
         docker.api<Container>('GET', `/containers/${name}/json`).catch(() => undefined);
+      const listeners = async (): Promise<number> =>
+        (await docker.api<{ NEventsListener: number }>('GET', '/info')).NEventsListener;
       const config = { host: docker.host, startGraceSeconds: '0.3' };
       const bindings = [{ role: 'instance', provider: 'providers.target.docker', config }];
       const properties = {
@@ -61,12 +63,14 @@ describeDocker('on a real Docker engine', () => {
 
         // The next leader finds nothing to do, and runs nothing: only an event of the target can order a run.
         await engine.kill();
+        await expect.poll(listeners, POLL).toBe(0);
         await engine.begin();
+        // What happens before it listens is seen at the periodic look only.
+        await expect.poll(listeners, POLL).toBeGreaterThan(0);
+        await docker.api('DELETE', `/containers/${name}?force=true`);
         await expect
           .poll(async () => {
             const found = await container();
-            if (found?.Id === before?.Id)
-              await docker.api('DELETE', `/containers/${name}?force=true`).catch(() => undefined);
             return found?.Id !== before?.Id && found?.State.Status === 'running';
           }, POLL)
           .toBe(true);
