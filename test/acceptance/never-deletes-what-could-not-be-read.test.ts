@@ -70,7 +70,8 @@ describe('never deletes because something could not be read', () => {
         const found = await engine.get('instances', name);
         return found?.status?.status === 'Failed' ? found : undefined;
       });
-      expect(failed.status?.reason).toBe(code);
+      // Whoever looks late finds it left alone already: the breaker is open.
+      expect([code, 'TargetUnavailable']).toContain(failed.status?.reason);
       expect(names()).toEqual(['a', 'b']);
       mock.heal();
       await changed();
