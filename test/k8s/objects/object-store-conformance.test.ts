@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, vi } from 'vitest';
 import type { DeployableKind, LedgerEntry, ObjectKind } from '@symphony/model';
 import { listAll } from '../../../src/modes/k8s/client/index.js';
 import { knownObject } from '../../../src/modes/k8s/controller/known-object.js';
-import { lineOf } from '../../../src/modes/k8s/controller/give-up.js';
+import { lineOf } from '../../../src/modes/k8s/ledger/ledger-object.js';
 import { typeOf, type CustomObject } from '../../../src/modes/k8s/objects/custom-object.js';
 import {
   DELETION_POLICY,

@@ -4,8 +4,8 @@ import type { FastifyRequest } from 'fastify';
 import { isLoopback } from '../../../modules/auth/index.js';
 
 /**
- * Refuses a token, or a password, that came over the network for all to read. Judged by the connection: what a proxy says about the way before it
- * proves nothing, and the way from the proxy to us is one of the cluster's network.
+ * Refuses a token, or a password, that came over the network for all to read. Judged by the connection: what a proxy says about the
+ * way before it proves nothing, and the way from the proxy to us is one of the cluster's network.
  * @throws SymphonyError (403) `TlsRequired`
  */
 export function refusePlainHttp({ raw: { socket } }: Pick<FastifyRequest, 'raw'>): void {

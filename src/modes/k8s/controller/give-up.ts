@@ -1,6 +1,6 @@
 import type { DeployableKind, DeploymentOwner, LedgerEntry } from '@symphony/model';
 import type { KubernetesLedger } from '../ledger/kubernetes-ledger.js';
-import type { LedgerReflector } from '../ledger/ledger-object.js';
+import { lineOf, type LedgerReflector } from '../ledger/ledger-object.js';
 import type { Reattachment } from '../ledger/reattach.js';
 import { DELETION_POLICY } from '../objects/kubernetes-object-store.js';
 import type { CustomObject } from '../objects/custom-object.js';
@@ -92,9 +92,4 @@ export class GiveUp {
     for (const { kind, namespace, name } of others.values()) await this.parts.look(kind, namespace, name);
     return left;
   }
-}
-
-/** What a person reads of an entry. */
-export function lineOf({ component, targetName, provider }: LedgerEntry): string {
-  return `${component} on ${targetName} (${provider})`;
 }

@@ -7,7 +7,7 @@ import {
 } from '@symphony/model';
 import { FencedError, type LaneOrder } from '../../../modules/queue/index.js';
 import type { ApiClient } from '../client/index.js';
-import type { LedgerObject, LedgerReflector } from '../ledger/ledger-object.js';
+import { lineOf, type LedgerObject, type LedgerReflector } from '../ledger/ledger-object.js';
 import type { KubernetesLedger } from '../ledger/kubernetes-ledger.js';
 import { isRestored, type Reattachment } from '../ledger/reattach.js';
 import type { Leadership, Term } from '../leadership/index.js';
@@ -22,7 +22,7 @@ import { typeOf } from '../objects/custom-object.js';
 import type { Change } from '../reflector/index.js';
 import type { MemoryTargetHealth } from '../runs/memory-target-health.js';
 import { effectsOfChange } from './change-effects.js';
-import { GiveUp, lineOf } from './give-up.js';
+import { GiveUp } from './give-up.js';
 import { isSuspended, knownObject } from './known-object.js';
 import type { OrderedLanes } from './ordered-lanes.js';
 import type { LateNamespace, OutOfReach, Reach } from './reach.js';

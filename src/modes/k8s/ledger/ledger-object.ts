@@ -110,3 +110,8 @@ export function slug(text: string): string {
       .replaceAll(/^-+|-+$/g, '') || 'x'
   );
 }
+
+/** What a person reads of an entry. */
+export function lineOf({ component, targetName, provider }: LedgerEntry): string {
+  return `${component} on ${targetName} (${provider})`;
+}

@@ -3,7 +3,7 @@ import { messageOf } from '@symphony/model';
 import type { InlinePayload, LaneKey, LaneOrder } from '../../../modules/queue/index.js';
 import { backoffMs, listAll, pause, type ApiClient, type ObjectRef } from '../client/index.js';
 import type { KnownPosted } from '../lanes/index.js';
-import type { LedgerObject } from '../ledger/ledger-object.js';
+import { lineOf, type LedgerObject } from '../ledger/ledger-object.js';
 import type { CustomObject } from '../objects/custom-object.js';
 import type { Change } from '../reflector/index.js';
 import {
@@ -150,7 +150,7 @@ export class PostedLanes {
 
   #recall(record: PostedObject, signal: AbortSignal): void {
     const { records, lanes } = this.options;
-    if (this.#isGivenUp(record) || this.#isTaken(record) || this.#isLeftToInstance(record)) return;
+    if (this.#givesUp(record) || this.#isTaken(record) || this.#isLeftToInstance(record)) return;
     this.#take(record);
     lanes().recallPosted(knownPosted(record));
     if (!record.metadata.finalizers?.includes(POSTED_FINALIZER))
@@ -164,10 +164,11 @@ export class PostedLanes {
     if (!after) {
       // Should it appear again, as after a list that lacked it for a moment, it has a lane to get anew.
       this.#taken.delete(key.uid);
+      this.#givenUp.delete(key.uid);
       if (before) lanes().forgetPosted(laneKeyOf(before));
       return;
     }
-    if (this.#isGivenUp(after)) return;
+    if (this.#givesUp(after)) return;
     const isGoing = ({ metadata }: PostedObject): boolean => metadata.deletionTimestamp !== undefined;
     const isNew = !this.#isTaken(after) || (isGoing(after) && (!before || !isGoing(before)));
     if (isNew) this.#order(after);
@@ -188,7 +189,7 @@ export class PostedLanes {
   }
 
   #order(record: PostedObject): void {
-    if (!isOpen(record) || this.#isGivenUp(record) || this.#isLeftToInstance(record)) return;
+    if (!isOpen(record) || this.#givesUp(record) || this.#isLeftToInstance(record)) return;
     this.#take(record);
     this.options.lanes().takePosted(orderOf(record));
   }
@@ -202,8 +203,8 @@ export class PostedLanes {
     return true;
   }
 
-  /** `symphony/deletion-policy: orphan` on a record that is being deleted: it goes, and nothing runs for it any more. */
-  #isGivenUp(record: PostedObject): boolean {
+  /** `symphony/deletion-policy: orphan` on a record that is being deleted: it goes, and nothing runs for it any more. Begins that once. */
+  #givesUp(record: PostedObject): boolean {
     if (!isOrphaned(record)) return false;
     const { uid = '' } = record.metadata;
     if (this.#givenUp.has(uid)) return true;
@@ -218,9 +219,7 @@ export class PostedLanes {
       log.info?.({
         msg: 'A posted deployment was orphaned as asked',
         deployment: `${namespace}/${name}`,
-        left: left.map(
-          ({ component, targetName, provider }) => `${component} on ${targetName} (${provider})`,
-        ),
+        left: left.map(lineOf),
       });
     }, signal);
     return true;

@@ -39,7 +39,7 @@ export function outcomeWriter(parts: OutcomeParts): OutcomeWriter {
     }
     if (!object || uid === undefined) return outcome.result === 'removed' && !claim.payload;
     if (outcome.record && outcome.record.objectUid !== uid) throw new FencedError();
-    const wasLetGo = outcome.result === 'removed' && (await letGo(parts, claim, object, outcome));
+    const wasLetGo = outcome.result === 'removed' && (await letGo(parts, claim, object, outcome, stop));
     if (change) await parts.status.write(claim, change, stop);
     // What the status leaves out has to be found somewhere, whoever leads.
     if (change?.cut && tells) void parts.log.write(uid);
@@ -82,12 +82,13 @@ async function letGo(
   claim: Claim,
   object: CustomObject,
   outcome: RunOutcome,
+  stop: AbortSignal,
 ): Promise<boolean> {
   const { ledger, finalizers } = parts;
   const { kind, namespace, name } = claim;
   const { uid = '' } = object.metadata;
   const release = async (): Promise<void> => {
-    await tellWhoKeeps(parts, claim, object, outcome);
+    await tellWhoKeeps(parts, claim, object, outcome, stop);
     await finalizers.remove(kind, { namespace, name }, uid);
   };
   if ((await ledger.entriesOf(uid)).length > 0) return false;
@@ -103,6 +104,7 @@ async function tellWhoKeeps(
   claim: Claim,
   object: CustomObject,
   { result, record }: RunOutcome,
+  stop: AbortSignal,
 ): Promise<void> {
   const others = finalizersOfOthers(claim.kind, object);
   if (others.length === 0) return;
@@ -119,9 +121,9 @@ async function tellWhoKeeps(
   const handled = orders.handledBy(uid, result) ?? object.status?.orders;
   const change = status.changeOf(claim, object, told, { deploymentHash: undefined, orders: handled });
   try {
-    if (change) await status.write(claim, change);
+    if (change) await status.write(claim, change, stop);
   } catch (error) {
     // A server that is away will not take our finalizer off either; what else refuses a status must not keep the object.
-    if (error instanceof FencedError) throw error;
+    if (error instanceof FencedError || stop.aborted) throw error;
   }
 }
